@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* wire.h - the five messages and the TLVs, octet by octet; PROTOCOL.md has the same in the same order
+ *
+ * DOC: outer messages are fixed layouts, read and written through structs of octets. Everything that may
+ * grow (login payloads, control messages) is type-length-value: type 2, length 2, value. Unknown types
+ * are skipped, so either side can be newer. Nothing here decides anything; it only says what a message
+ * contains and whether it is well formed.
+ */
+#ifndef SIXTAP_PROTO_WIRE_H
+#define SIXTAP_PROTO_WIRE_H
+
+#include <stddef.h>
+
+#include "proto/addr.h"
+#include "proto/cursor.h"
+#include "proto/limits.h"
+
+#define WIRE_VERSION 1
+
+/* ---- outer messages (PROTOCOL.md 2) ---- */
+
+enum wire_type {
+    WIRE_BAD = 0, /* not a message of this protocol */
+    WIRE_LOGIN = 1,
+    WIRE_LOGIN_REPLY = 2,
+    WIRE_COOKIE = 3,
+    WIRE_DATA = 4,
+    WIRE_NUDGE = 5,
+    WIRE_RESERVED_E2E = 6, /* frames sealed end to end between clients: reserved, refused */
+};
+
+enum wire_kind {
+    KIND_HOST = 1,      /* IPv6 packet between this client and the router */
+    KIND_PEER = 2,      /* 6 octets of MAC (up: destination, down: source), IPv6 packet */
+    KIND_MULTICAST = 3, /* 6 octets (up: zero, down: source MAC), IPv6 packet */
+    KIND_CONTROL = 4,   /* TLVs */
+};
+
+#define TAG_LEN         16u
+#define DATA_HDR_LEN    16u
+#define DATA_MIN_LEN    (DATA_HDR_LEN + TAG_LEN)
+#define DATA_MAC_LEN    6u
+#define LOGIN_LEN       1200u
+#define LOGIN_REPLY_MIN (12u + 32u + TAG_LEN)
+#define LOGIN_REPLY_MAX LOGIN_LEN
+#define COOKIE_MSG_LEN  64u
+#define NUDGE_LEN       16u
+#define COOKIE_LEN      16u
+#define COOKIE_NONCE    24u
+#define MAC12_LEN       16u
+
+/* the sealed payload of LOGIN: padded with TLV_PAD to exactly this */
+#define LOGIN_PAYLOAD_LEN (LOGIN_LEN - 8u - 32u - 48u - TAG_LEN - 2u * MAC12_LEN) /* 1064 */
+/* the sealed payload of LOGIN_REPLY: at most */
+#define REPLY_PAYLOAD_MAX (LOGIN_REPLY_MAX - LOGIN_REPLY_MIN) /* 1140 */
+
+struct wire_head { /* common to all messages */
+    uint8_t type, version;
+    uint8_t kind;  /* DATA: enum wire_kind; else 0 */
+    uint8_t flags; /* reserved, 0 */
+};
+_Static_assert(sizeof(struct wire_head) == 4, "PROTOCOL.md 2");
+
+struct wire_login {
+    struct wire_head head;
+    be32 sender; /* the client's index */
+    uint8_t ephemeral[32];
+    uint8_t static_sealed[32 + TAG_LEN];
+    uint8_t payload_sealed[LOGIN_PAYLOAD_LEN + TAG_LEN];
+    uint8_t mac1[MAC12_LEN];
+    uint8_t mac2[MAC12_LEN];
+};
+_Static_assert(sizeof(struct wire_login) == LOGIN_LEN, "PROTOCOL.md 2.1");
+
+struct wire_login_reply {
+    struct wire_head head;
+    be32 sender;   /* the router's index */
+    be32 receiver; /* the client's index */
+    uint8_t ephemeral[32];
+    uint8_t payload_sealed[]; /* payload and tag, to the end of the datagram */
+};
+_Static_assert(sizeof(struct wire_login_reply) == 44, "PROTOCOL.md 2.2");
+
+struct wire_cookie {
+    struct wire_head head;
+    be32 receiver; /* the client's index */
+    uint8_t nonce[COOKIE_NONCE];
+    uint8_t cookie_sealed[COOKIE_LEN + TAG_LEN];
+};
+_Static_assert(sizeof(struct wire_cookie) == COOKIE_MSG_LEN, "PROTOCOL.md 2.3");
+
+struct wire_data {
+    struct wire_head head;
+    be32 receiver; /* index of the receiver's keypair */
+    be64 counter;
+};
+_Static_assert(sizeof(struct wire_data) == DATA_HDR_LEN, "PROTOCOL.md 2.4");
+
+struct wire_nudge {
+    struct wire_head head;
+    be32 index;   /* echoed from the DATA that drew it */
+    be64 counter; /* likewise */
+};
+_Static_assert(sizeof(struct wire_nudge) == NUDGE_LEN, "PROTOCOL.md 2.5");
+
+/* wire_peek() - the type of a datagram whose head and length are well formed for that type
+ * @p:   @len received octets, any alignment
+ * Return: WIRE_BAD for anything else: runts, unknown type, version, kind, reserved bits not 0, a length the
+ * type cannot have (LOGIN exactly 1200; LOGIN_REPLY 60..1200; COOKIE 64; NUDGE 16; DATA >= 32, and >= 38
+ * for peer and multicast). */
+enum wire_type wire_peek(const uint8_t *p, size_t len);
+
+/* wire_put_data() - write a DATA header into 16 octets at @p, any alignment */
+void wire_put_data(uint8_t *p, enum wire_kind kind, uint32_t receiver, uint64_t counter);
+
+/* fields of a DATA or NUDGE that wire_peek() accepted */
+static inline enum wire_kind wire_data_kind(const uint8_t *p)
+{
+    return (enum wire_kind)p[2];
+}
+
+static inline uint32_t wire_data_index(const uint8_t *p)
+{
+    return be32_load(p + 4);
+}
+
+static inline uint64_t wire_data_counter(const uint8_t *p)
+{
+    return be64_load(p + 8);
+}
+
+/* wire_put_nudge() - write the NUDGE that DATA @data (>= 32 octets) draws: 16 octets at @out */
+void wire_put_nudge(uint8_t *out, const uint8_t *data);
+
+/* ---- TLVs (PROTOCOL.md 3) ---- */
+
+enum tlv_type {
+    TLV_PAD = 0, /* any length, zeros */
+    /* LOGIN payload */
+    TLV_SOFTWARE = 1,   /* 1..32 octets of printable ASCII */
+    TLV_CIPHERS = 2,    /* one octet each (enum cipher), preferred first */
+    TLV_WANTED_MTU = 3, /* 2: inner MTU, 1280..9000 */
+    TLV_COOKIE = 4,     /* 16: fresh cookie */
+    /* LOGIN_REPLY payload and settings */
+    TLV_VERDICT = 16,    /* 4: verdict 1, reason 1, back-off seconds 2 */
+    TLV_SEEN = 17,       /* 6: endpoint the router sees */
+    TLV_MAC = 18,        /* 6: the client's MAC */
+    TLV_ROUTER_MAC = 19, /* 6 */
+    TLV_CIPHER = 20,     /* 1: enum cipher chosen */
+    TLV_MTU = 21,        /* 4: least, most inner MTU */
+    TLV_KEEPALIVE = 22,  /* 2: seconds */
+    TLV_ADDRESS = 23,    /* 17: IPv6 address, prefix length; repeatable */
+    TLV_SEGMENT = 24,    /* 18: flags 1 (SEGMENT_*), prefix length 1, prefix 16 */
+    TLV_DELEGATED = 25,  /* 17: prefix length 1, prefix 16; repeatable */
+    TLV_ROUTE = 26,      /* 17: prefix length 1, prefix 16; repeatable */
+    TLV_DNS = 27,        /* 16: server address; repeatable */
+    TLV_SEARCH = 28,     /* 1..253: search domain, text; repeatable */
+    /* control messages */
+    TLV_CONFIRM = 64,       /* 2: octets of the whole datagram as sent (probe) */
+    TLV_CONFIRM_ACK = 65,   /* 2: the same number; the answer is padded to it as well */
+    TLV_KEEPALIVE_REQ = 66, /* 8: a number the sender chooses */
+    TLV_KEEPALIVE_ACK = 67, /* 8: the same number */
+    TLV_MTU_PROBE = 68,     /* 2: octets of the whole datagram */
+    TLV_MTU_PROBE_ACK = 69, /* 2: the same number; padded to it as well */
+    TLV_MTU_SET = 70,       /* 2: inner MTU the client uses from now on */
+    TLV_SETTINGS = 71,      /* TLVs 16..28 */
+    TLV_LOGIN = 72,         /* 1200: a LOGIN inside */
+    TLV_LOGIN_REPLY = 73,   /* a LOGIN_REPLY inside */
+    TLV_LOGIN_AGAIN = 74,   /* 0 */
+    TLV_GOODBYE = 75,       /* 1: enum goodbye */
+};
+
+enum verdict {
+    VERDICT_OK = 0,
+    VERDICT_MAC_TAKEN = 1,
+    VERDICT_REFUSED = 2,
+    VERDICT_BUSY = 3,
+};
+
+enum refusal { /* TLV_VERDICT, reason */
+    REFUSAL_NONE = 0,
+    REFUSAL_NO_CIPHER = 1,
+    REFUSAL_ROUTER_KEY = 2, /* the client presents the router's own key */
+    REFUSAL_NO_ADDRESS = 3, /* no address left for this client */
+    REFUSAL_MTU = 4,        /* no MTU both can use */
+};
+
+enum goodbye {
+    GOODBYE_SHUTDOWN = 0, /* the program ends */
+    GOODBYE_REMOVED = 1,  /* the key may no longer log in */
+    GOODBYE_IDLE = 2,     /* nothing was heard for too long */
+};
+
+#define SEGMENT_DEFAULT_ROUTE 0x01 /* the router has a working uplink */
+#define SEGMENT_ON_LINK       0x02
+#define SEGMENT_AUTONOMOUS    0x04 /* SLAAC: addressing eui64 */
+
+#define SOFTWARE_MAX  32u
+#define CIPHERS_MAX   8u
+#define ADDRESSES_MAX 8u
+#define ROUTES_MAX    16u
+#define DNS_MAX       4u
+#define SEARCH_MAX    4u
+#define SEARCH_LEN    253u
+
+/* the sealed payload of a LOGIN */
+struct login_payload {
+    char software[SOFTWARE_MAX + 1];
+    uint8_t ciphers[CIPHERS_MAX]; /* enum cipher, preferred first */
+    uint8_t n_ciphers;
+    uint16_t wanted_mtu; /* 0: none given */
+    bool has_cookie;
+    uint8_t cookie[COOKIE_LEN];
+};
+
+struct seg_addr {
+    struct ip6 addr;
+    uint8_t plen;
+};
+
+/* what a LOGIN_REPLY and a settings message say; a field that was absent is zero */
+struct settings {
+    enum verdict verdict;
+    enum refusal reason;
+    uint16_t backoff_s;
+    struct endpoint seen;
+    struct mac mac, router_mac;
+    uint8_t cipher; /* enum cipher */
+    uint16_t mtu_min, mtu_max;
+    uint16_t keepalive_s;
+    uint8_t segment_flags; /* SEGMENT_* */
+    struct prefix segment; /* len 0: none */
+    struct seg_addr address[ADDRESSES_MAX];
+    struct prefix delegated[DELEGATED_PER_MEMBER];
+    struct prefix route[ROUTES_MAX];
+    struct ip6 dns[DNS_MAX];
+    char search[SEARCH_MAX][SEARCH_LEN + 1];
+    uint8_t n_address, n_delegated, n_route, n_dns, n_search;
+};
+
+/* wire_put_login_payload() - exactly LOGIN_PAYLOAD_LEN octets at @out, padded; cannot fail */
+void wire_put_login_payload(uint8_t *out, const struct login_payload *lp);
+
+/* wire_get_login_payload() - false when a known TLV is malformed or repeated, or no cipher is offered */
+bool wire_get_login_payload(const uint8_t *p, size_t len, struct login_payload *ret);
+
+/* wire_put_settings() - TLVs of @s at @out; returns octets written, at most @cap. What does not fit is left
+ * out whole, least important last (search, dns, routes, delegated), and *ret_partial is set: the caller
+ * then sends the whole as a settings message. @cap >= 192 holds everything essential. */
+size_t wire_put_settings(uint8_t *out, size_t cap, const struct settings *s, bool *ret_partial);
+
+/* wire_get_settings() - false when a known TLV is malformed, repeated (but the repeatable ones), out of range
+ * or the verdict is missing */
+bool wire_get_settings(const uint8_t *p, size_t len, struct settings *ret);
+
+/* ---- control messages (PROTOCOL.md 4) ---- */
+
+/* One control message as read from, or to be written to, a DATA of kind control. */
+struct control {
+    enum tlv_type type;   /* 64.. */
+    uint16_t size;        /* CONFIRM*, MTU_PROBE*: octets of the datagram; MTU_SET: inner MTU */
+    uint64_t number;      /* KEEPALIVE_* */
+    enum goodbye goodbye; /* GOODBYE */
+    const uint8_t *body;  /* SETTINGS, LOGIN, LOGIN_REPLY: the value, in the caller's buffer */
+    uint16_t body_len;
+};
+
+/* wire_ctl_next() - the next known control message of @r; skips PAD and unknown types
+ * Return: 1 one was read, 0 the end, -1 malformed (nothing after it is read; r->bad is set) */
+int wire_ctl_next(struct rd *r, struct control *ret);
+
+/* wire_ctl_put() - append one control message to @w; sets w->bad when it does not fit */
+void wire_ctl_put(struct wr *w, const struct control *c);
+
+/* wire_ctl_pad() - append padding so that @w holds exactly @total octets: one TLV_PAD, or 1..3 bare zero octets
+ * (fewer than four octets at the end that are all zero are padding; anything else there is malformed).
+ * Sets w->bad when @total is less than what is there or more than there is room for. */
+void wire_ctl_pad(struct wr *w, size_t total);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* config.h - what a router is told: the values of router.yaml, checked
+ *
+ * DOC: a plain structure; config.c fills it from YAML, tests fill it by hand after
+ * router_config_defaults(). The engine takes it as it is and keeps a pointer to it.
+ */
+#ifndef SIXTAP_ROUTER_CONFIG_H
+#define SIXTAP_ROUTER_CONFIG_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "proto/addr.h"
+#include "proto/limits.h"
+
+#define CLIENT_NAME_MAX 63
+#define LISTEN_MAX      1
+#define DEVICE_NAME_MAX 15
+
+enum addressing {
+    ADDRESSING_STABLE,
+    ADDRESSING_EUI64,
+};
+
+enum uplink_mode {
+    UPLINK_NONE,
+    UPLINK_ROUTED,
+};
+
+enum access_mode {
+    ACCESS_LISTED,
+    ACCESS_OPEN,
+};
+
+struct router_client { /* an entry of clients: */
+    char name[CLIENT_NAME_MAX + 1];
+    uint8_t public_key[KEY_LEN];
+    bool has_psk;
+    uint8_t psk[KEY_LEN];
+};
+
+struct router_config {
+    struct endpoint listen;    /* address 0.0.0.0: every address */
+    struct endpoint public_ep; /* what clients see; from public_address:, else listen */
+    uint8_t private_key[KEY_LEN];
+    uint8_t public_key[KEY_LEN];
+    struct prefix prefix; /* of the segment; derived from the key (a ULA /64) when not given */
+    struct ip6 address;   /* the router's own in it, default prefix::1 */
+    enum addressing addressing;
+    enum uplink_mode uplink;
+    char uplink_device[DEVICE_NAME_MAX + 1];
+    enum access_mode access;
+    bool has_join_secret;
+    bool everyone; /* access: open without join_secret, said so by the operator */
+    uint8_t join_secret[KEY_LEN];
+    uint16_t mtu; /* most inner MTU offered, 1280..9000; 0: what the underlay allows */
+    uint16_t keepalive_s;
+    bool multicast;
+    uint32_t lease_s;
+    unsigned max_members;    /* limits: members */
+    unsigned logins_per_s;   /* limits: logins_per_s, above it cookies are demanded */
+    struct ip6 dns[4];       /* handed to clients and sent as RDNSS */
+    unsigned n_dns;
+    struct router_client *clients; /* sorted by nothing; owned */
+    unsigned n_clients;
+    char control[108]; /* path of the control socket; "" the default abstract name */
+};
+
+/* router_config_defaults() - every default of router.yaml; keys, addresses and clients empty */
+void router_config_defaults(struct router_config *c);
+
+/* router_config_finish() - fill in what follows from other values (public key, public endpoint, ULA prefix, ::1,
+ * table sizes); for tests that fill the structure by hand. config_load does it itself. */
+void router_config_finish(struct router_config *c);
+
+/* router_config_load() - read and check @path; every problem is printed to @err, one line each, as
+ * FILE:LINE:COLUMN: message
+ * Return: 0; or the number of problems (> 0), nothing of @ret is then usable. The caller frees with
+ * router_config_free(). */
+int router_config_load(struct router_config *ret, const char *path, FILE *err);
+
+/* router_config_free() - wipes keys, frees; NULL and a zeroed structure are fine */
+void router_config_free(struct router_config *c);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* keypair.h - previous, current and next: the life of transport keys
+ *
+ * DOC: a keypair is the result of one login: keys both ways, a send counter, a replay window, the index
+ * of either side. A set holds three. The client (initiator) installs `next` when the LOGIN_REPLY opens and
+ * from then on sends with it, receiving with all. The router (responder) installs `next` when it learns
+ * that the client has it, that is, on the first DATA that opens under a tentative keypair, and promotes at
+ * once. At either side the first DATA that opens under `next` promotes: current becomes previous, next
+ * becomes current. Previous opens for PREVIOUS_LIFE more and is never sent with again.
+ *
+ * Only the owner of a set knows time; every function takes `now`. Events are functions: installed,
+ * opened (promotes), expire. keyset_deadline() is the one next time something must happen.
+ *
+ * Schedules: current has expanded keys both ways; previous and next keep raw keys, expanded when used.
+ */
+#ifndef SIXTAP_PROTO_KEYPAIR_H
+#define SIXTAP_PROTO_KEYPAIR_H
+
+#include "proto/burst.h"
+#include "proto/drop.h"
+#include "proto/handshake.h"
+#include "proto/replay.h"
+#include "proto/seal.h"
+
+struct keypair {
+    bool valid;
+    uint8_t cipher;         /* enum cipher */
+    uint32_t local_index;   /* in DATA to us */
+    uint32_t remote_index;  /* in DATA from us */
+    mono_ns born;
+    uint64_t tx_counter;    /* the next to use */
+    uint64_t rx_packets;    /* opened */
+    struct session_keys keys;
+    struct replay replay;
+};
+
+enum keypair_role {
+    ROLE_INITIATOR, /* client: sends with next as soon as there is one */
+    ROLE_RESPONDER, /* router: sends with current only */
+};
+
+enum keypair_slot {
+    SLOT_NONE = 0,
+    SLOT_PREVIOUS,
+    SLOT_CURRENT,
+    SLOT_NEXT,
+};
+
+struct keyset {
+    struct keypair previous, current, next;
+    struct seal_key tx; /* of the keypair sent with */
+    struct seal_key rx; /* of current */
+    enum keypair_role role;
+    mono_ns previous_until;
+    mono_ns rekey_at; /* initiator: when to log in anew, with jitter; NEVER when none is current */
+};
+
+/* keypair_init() - fill @kp; counter 0, empty window. Copies the keys; the caller wipes its own. */
+void keypair_init(struct keypair *kp, enum cipher cipher, const struct session_keys *keys, uint32_t local_index,
+                  uint32_t remote_index, mono_ns now);
+
+/* keypair_wipe() - zero it all */
+void keypair_wipe(struct keypair *kp);
+
+/* keypair_usable() - is it young enough and not used up (KEYPAIR_LIFE, KEYPAIR_LIFE_PACKETS both ways)? */
+bool keypair_usable(const struct keypair *kp, mono_ns now);
+
+/* keypair_open() - open one DATA under a keypair outside any set (a tentative one at the router): replay check,
+ * expand, open in place, commit
+ * @d: wire_peek() accepted it. On success the plaintext is at d->p + DATA_HDR_LEN, d->len - 32 octets.
+ * Return: DROP_NONE, DROP_REPLAY, DROP_OPEN, DROP_EXPIRED. */
+enum drop keypair_open(struct keypair *kp, struct dgram *d, mono_ns now);
+
+/* keyset_init() - an empty set */
+void keyset_init(struct keyset *ks, enum keypair_role role);
+
+/* keyset_wipe() */
+void keyset_wipe(struct keyset *ks);
+
+/* keyset_install() - event: a login gave a new keypair; becomes next (an older next is dropped)
+ * @rnd: a random word, for the jitter of the rekey time (initiator) */
+void keyset_install(struct keyset *ks, const struct keypair *kp, mono_ns now, uint32_t rnd);
+
+/* keyset_promote() - event: the other side has proved that it has next: current becomes previous for PREVIOUS_LIFE,
+ * next becomes current. keyset_open_run() does it by itself; the router calls it after installing a tentative
+ * keypair that has just opened its first DATA. */
+void keyset_promote(struct keyset *ks, mono_ns now);
+
+/* keyset_slot() - which keypair of the set has @local_index, if any */
+enum keypair_slot keyset_slot(const struct keyset *ks, uint32_t local_index);
+
+/* keyset_get() - the keypair in @slot (not SLOT_NONE) */
+struct keypair *keyset_get(struct keyset *ks, enum keypair_slot slot);
+
+struct rx { /* one datagram on its way through keyset_open_run */
+    struct dgram *d;
+    enum drop drop;          /* result */
+    enum keypair_slot slot;  /* after promotion: of the keypair that opened it */
+    bool newest;             /* highest counter so far of that keypair */
+    bool promoted;           /* this one promoted next to current */
+};
+
+/* keyset_open_run() - open @n (1..BURST_MAX) DATA datagrams, all for @local_index, in place
+ * Plaintext as in keypair_open(). Replays within the run are caught as well. The first that opens under next promotes.
+ * Return: how many opened. */
+unsigned keyset_open_run(struct keyset *ks, uint32_t local_index, struct rx *rx, unsigned n, mono_ns now);
+
+/* keyset_can_send() - is there a keypair to send with? */
+bool keyset_can_send(const struct keyset *ks, mono_ns now);
+
+/* keyset_seal_run() - write headers and seal @n packets in place with the keypair to send with
+ * @pt[i].p:   DATA_HDR_LEN octets of room, then pt[i].len octets of plaintext, then TAG_LEN octets of room
+ *             (that is, p points to where the datagram starts; len counts plaintext only)
+ * @kind[i]:   enum wire_kind
+ * Return: false (nothing sealed) when there is no usable keypair or not n counters left. On success the datagram is
+ * pt[i].p with pt[i].len + DATA_MIN_LEN octets; pt[i].len is updated to that. */
+bool keyset_seal_run(struct keyset *ks, struct pkt *pt, const uint8_t *kind, unsigned n, mono_ns now);
+
+/* keyset_want_rekey() - initiator: is it time for a new login (age with jitter, or packets)? False while next is
+ * there. */
+bool keyset_want_rekey(const struct keyset *ks, mono_ns now);
+
+/* keyset_expire() - drop what is over: previous after PREVIOUS_LIFE, any after KEYPAIR_LIFE
+ * Return: false when no keypair is left. */
+bool keyset_expire(struct keyset *ks, mono_ns now);
+
+/* keyset_deadline() - when keyset_expire() or keyset_want_rekey() has something to say next; NEVER when empty */
+mono_ns keyset_deadline(const struct keyset *ks);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* netlink.h - links, IPv6 addresses and routes of the kernel; and word of what others change there
+ *
+ * DOC: struct nl is for requests: each call sends one and waits for the kernel's answer, which
+ * comes at once. Every call returns 0 (or a count) or -errno; nl_error() then has the reason as the
+ * kernel worded it (extended ack). struct nl_watch is another socket that hears what changes and
+ * reports it coarsely: the hearer looks for itself.
+ */
+#ifndef SIXTAP_HOST_NETLINK_H
+#define SIXTAP_HOST_NETLINK_H
+
+#include <net/if.h>
+
+#include "proto/addr.h"
+
+struct nl;
+
+/* nl_open() - Return: 0 or -errno; @ret untouched on failure, free with nl_close() */
+int nl_open(struct nl **ret);
+void nl_close(struct nl *nl); /* NULL is fine */
+
+/* nl_error() - why the last call failed, one line; good until the next call */
+const char *nl_error(const struct nl *nl);
+
+/* nl_changes() - requests sent so far that change something */
+uint64_t nl_changes(const struct nl *nl);
+
+/* ---- links ---- */
+
+struct nl_link {
+    unsigned ifindex;
+    char name[IF_NAMESIZE];
+    bool up;      /* IFF_UP: administratively */
+    bool carrier; /* IFF_LOWER_UP */
+    uint32_t mtu;
+    struct mac mac; /* zero when the link has no 6-octet address */
+};
+
+int nl_link_get(struct nl *nl, unsigned ifindex, struct nl_link *ret);
+int nl_link_get_name(struct nl *nl, const char *name,
+                     struct nl_link *ret); /* -ENODEV: no such link */
+
+/* nl_link_up() - set MTU (0: leave it) and up in one request */
+int nl_link_up(struct nl *nl, unsigned ifindex, uint32_t mtu);
+int nl_link_down(struct nl *nl, unsigned ifindex);
+int nl_link_set_mtu(struct nl *nl, unsigned ifindex, uint32_t mtu);
+int nl_link_set_mac(struct nl *nl, unsigned ifindex, struct mac mac);
+
+/* nl_link_no_addresses() - IN6_ADDR_GEN_MODE_NONE: the kernel makes no link-local address of its
+ * own. Before the link goes up and never in one request with it: the kernel would be faster. */
+int nl_link_no_addresses(struct nl *nl, unsigned ifindex);
+
+/* ---- IPv6 addresses ---- */
+
+#define NL_FOREVER UINT32_MAX
+
+struct nl_addr {
+    struct ip6 addr;
+    uint8_t plen;
+    uint32_t flags;                /* IFA_F_* */
+    uint32_t valid_s, preferred_s; /* NL_FOREVER */
+};
+
+/* nl_addr_add() - add, or update lifetimes and flags of the same address */
+int nl_addr_add(struct nl *nl, unsigned ifindex, const struct nl_addr *a);
+
+/* nl_addr_del() - -EADDRNOTAVAIL when it is not there */
+int nl_addr_del(struct nl *nl, unsigned ifindex, struct ip6 addr, uint8_t plen);
+
+/* nl_addr_list() - the IPv6 addresses of a link
+ * Return: how many there are (only @cap are written), or -errno */
+int nl_addr_list(struct nl *nl, unsigned ifindex, struct nl_addr *out, unsigned cap);
+
+/* ---- IPv6 routes ---- */
+
+enum nl_pref { /* RFC 4191 2.1 */
+               NL_PREF_MEDIUM = 0,
+               NL_PREF_HIGH = 1,
+               NL_PREF_LOW = 3,
+};
+
+enum nl_route_type {
+    NL_UNICAST,
+    NL_UNREACHABLE, /* ICMPv6 unreachable; lives on lo and outlives every device */
+    NL_ROUTE_OTHER, /* only when listed */
+};
+
+struct nl_route {
+    struct prefix dst; /* len 0: default */
+    enum nl_route_type type;
+    unsigned ifindex; /* 0 for NL_UNREACHABLE */
+    bool has_via;
+    struct ip6 via;
+    uint32_t metric;  /* 0: the kernel's default, 1024 */
+    uint8_t protocol; /* RTPROT_*; 0: RTPROT_STATIC; who set it */
+    enum nl_pref pref;
+    uint32_t table; /* 0: main */
+    bool link_down; /* when listed: carrier is off */
+};
+
+/* nl_route_add() - -EEXIST when a route to the same destination with the same metric is there */
+int nl_route_add(struct nl *nl, const struct nl_route *r);
+
+/* nl_route_replace() - add, or take the place of whatever has that destination and metric, whoever
+ * set it */
+int nl_route_replace(struct nl *nl, const struct nl_route *r);
+
+/* nl_route_del() - the route that agrees in every field given; -ESRCH when there is none */
+int nl_route_del(struct nl *nl, const struct nl_route *r);
+
+/* nl_route_list() - IPv6 routes of table main (@table 0) or @table
+ * @ifindex:  only those out of this link; 0: all
+ * @protocol: only those set by this protocol; 0: all
+ * Return: how many there are (only @cap are written), or -errno */
+int nl_route_list(struct nl *nl, unsigned ifindex, uint8_t protocol, uint32_t table,
+                  struct nl_route *out, unsigned cap);
+
+/* ---- IPv4 underlay ---- */
+
+/* nl_path_mtu() - MTU of the link that leads to @dst (not the route's: ICMP is not trusted)
+ * @ret_ifindex: that link, may be NULL
+ * Return: 0; -ENETUNREACH no route; other -errno */
+int nl_path_mtu(struct nl *nl, be32 dst, uint32_t *ret_mtu, unsigned *ret_ifindex);
+
+/* ---- watch ---- */
+
+#define NL_UNDERLAY       0x01 /* some link, IPv4 address or IPv4 route changed: the path may have */
+#define NL_DEVICE_LINK    0x02 /* the watched link: up, carrier, MAC, MTU or name; see @link */
+#define NL_DEVICE_ADDRESS 0x04 /* an IPv6 address came to or left the watched link */
+#define NL_DEVICE_DELETED 0x08 /* the watched link is gone */
+#define NL_LOST           0x10 /* messages were lost: anything may have changed; all but DELETED are set */
+
+struct nl_event {
+    unsigned what;       /* NL_* or-ed, 0: nothing of interest */
+    struct nl_link link; /* with NL_DEVICE_LINK and without NL_LOST: the watched link's last state;
+                            ifindex 0: not known */
+};
+
+struct nl_watch;
+
+/* nl_watch_open() - non-blocking; @ifindex: the link to tell from the underlay, 0: none
+ * Return: 0 or -errno */
+int nl_watch_open(unsigned ifindex, struct nl_watch **ret);
+void nl_watch_close(struct nl_watch *w); /* NULL is fine */
+int nl_watch_fd(const struct nl_watch *w);
+
+/* nl_watch_read() - everything that waits, folded into one event
+ * Return: 0, also when nothing waited; -errno */
+int nl_watch_read(struct nl_watch *w, struct nl_event *ret);
+
+#endif

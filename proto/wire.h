@@ -4,7 +4,9 @@
  * DOC: outer messages are fixed layouts, read and written through structs of octets. Everything that may
  * grow (login payloads, control messages) is type-length-value: type 2, length 2, value. Unknown types
  * are skipped, so either side can be newer. Nothing here decides anything; it only says what a message
- * contains and whether it is well formed.
+ * contains and whether it is well formed. Well formed is meant strictly: a value that no peer could use
+ * (a multicast MAC, an MTU below 1280, host bits in a prefix) is refused here, so nobody else needs to
+ * look again.
  */
 #ifndef SIXTAP_PROTO_WIRE_H
 #define SIXTAP_PROTO_WIRE_H
@@ -135,10 +137,10 @@ void wire_put_nudge(uint8_t *out, const uint8_t *data);
 /* ---- TLVs (PROTOCOL.md 3) ---- */
 
 enum tlv_type {
-    TLV_PAD = 0, /* any length, zeros */
+    TLV_PAD = 0, /* any length; zeros, anything else is malformed: padding has one encoding */
     /* LOGIN payload */
     TLV_SOFTWARE = 1,   /* 1..32 octets of printable ASCII */
-    TLV_CIPHERS = 2,    /* one octet each (enum cipher), preferred first */
+    TLV_CIPHERS = 2,    /* 1..8: one octet each (enum cipher, never 0), preferred first */
     TLV_WANTED_MTU = 3, /* 2: inner MTU, 1280..9000 */
     TLV_COOKIE = 4,     /* 16: fresh cookie */
     /* LOGIN_REPLY payload and settings */
@@ -148,15 +150,15 @@ enum tlv_type {
     TLV_ROUTER_MAC = 19, /* 6 */
     TLV_CIPHER = 20,     /* 1: enum cipher chosen */
     TLV_MTU = 21,        /* 4: least, most inner MTU */
-    TLV_KEEPALIVE = 22,  /* 2: seconds */
-    TLV_ADDRESS = 23,    /* 17: IPv6 address, prefix length; repeatable */
-    TLV_SEGMENT = 24,    /* 18: flags 1 (SEGMENT_*), prefix length 1, prefix 16 */
+    TLV_KEEPALIVE = 22,  /* 2: seconds, 15..120 */
+    TLV_SEGMENT = 23,    /* 18: flags 1 (SEGMENT_*), prefix length 1, prefix 16 */
+    TLV_ADDRESS = 24,    /* 17: prefix length 1, IPv6 address 16; repeatable */
     TLV_DELEGATED = 25,  /* 17: prefix length 1, prefix 16; repeatable */
     TLV_ROUTE = 26,      /* 17: prefix length 1, prefix 16; repeatable */
     TLV_DNS = 27,        /* 16: server address; repeatable */
-    TLV_SEARCH = 28,     /* 1..253: search domain, text; repeatable */
+    TLV_SEARCH = 28,     /* 1..126: search domain, letters, digits and -_. ; repeatable */
     /* control messages */
-    TLV_CONFIRM = 64,       /* 2: octets of the whole datagram as sent (probe) */
+    TLV_CONFIRM = 64,       /* 2: octets of the whole datagram as sent (probe), 38..65507 */
     TLV_CONFIRM_ACK = 65,   /* 2: the same number; the answer is padded to it as well */
     TLV_KEEPALIVE_REQ = 66, /* 8: a number the sender chooses */
     TLV_KEEPALIVE_ACK = 67, /* 8: the same number */
@@ -194,6 +196,7 @@ enum goodbye {
 #define SEGMENT_DEFAULT_ROUTE 0x01 /* the router has a working uplink */
 #define SEGMENT_ON_LINK       0x02
 #define SEGMENT_AUTONOMOUS    0x04 /* SLAAC: addressing eui64 */
+#define SEGMENT_FLAGS         0x07 /* the ones above; others are ignored when read */
 
 #define SOFTWARE_MAX  32u
 #define CIPHERS_MAX   8u
@@ -201,7 +204,19 @@ enum goodbye {
 #define ROUTES_MAX    16u
 #define DNS_MAX       4u
 #define SEARCH_MAX    4u
-#define SEARCH_LEN    253u
+#define SEARCH_LEN    126u
+
+/* All TLVs of the largest settings. It fits one DATA of kind control over the narrowest path (inner MTU
+ * 1280), so a settings message never needs to be cut. */
+#define SETTINGS_MAX \
+    (8u + 3u * 10u + 5u + 8u + 6u + 22u + ADDRESSES_MAX * 21u +                                    \
+     (DELEGATED_PER_MEMBER + ROUTES_MAX) * 21u + DNS_MAX * 20u + SEARCH_MAX * (4u + SEARCH_LEN))
+_Static_assert(DATA_MIN_LEN + 4u + SETTINGS_MAX <= INNER_MTU_MIN + PEER_OVERHEAD - OUTER_IP_UDP,
+               "PROTOCOL.md 3.2");
+
+/* a datagram that carries a probe is at least this long: header, TLV of 2 octets, tag */
+#define PROBE_MIN_LEN (DATA_MIN_LEN + 6u)
+#define PROBE_MAX_LEN 65507u /* UDP over IPv4 */
 
 /* the sealed payload of a LOGIN */
 struct login_payload {
@@ -221,7 +236,7 @@ struct seg_addr {
 /* what a LOGIN_REPLY and a settings message say; a field that was absent is zero */
 struct settings {
     enum verdict verdict;
-    enum refusal reason;
+    enum refusal reason; /* values this version does not know are passed on; only with VERDICT_REFUSED */
     uint16_t backoff_s;
     struct endpoint seen;
     struct mac mac, router_mac;
@@ -229,7 +244,7 @@ struct settings {
     uint16_t mtu_min, mtu_max;
     uint16_t keepalive_s;
     uint8_t segment_flags; /* SEGMENT_* */
-    struct prefix segment; /* len 0: none */
+    struct prefix segment; /* len 0: none, and segment_flags are not sent */
     struct seg_addr address[ADDRESSES_MAX];
     struct prefix delegated[DELEGATED_PER_MEMBER];
     struct prefix route[ROUTES_MAX];
@@ -238,19 +253,29 @@ struct settings {
     uint8_t n_address, n_delegated, n_route, n_dns, n_search;
 };
 
-/* wire_put_login_payload() - exactly LOGIN_PAYLOAD_LEN octets at @out, padded; cannot fail */
+/* wire_put_login_payload() - exactly LOGIN_PAYLOAD_LEN octets at @out, padded; cannot fail
+ * @lp: values in the ranges of the TLVs; software "" and wanted_mtu 0 are left out */
 void wire_put_login_payload(uint8_t *out, const struct login_payload *lp);
 
-/* wire_get_login_payload() - false when a known TLV is malformed or repeated, or no cipher is offered */
+/* wire_get_login_payload() - read the TLVs of a LOGIN
+ * @ret: zeroed first, so meaningless after false
+ * Return: false when a known TLV is malformed or repeated, or no cipher is offered. Ciphers this version
+ * does not know are passed on. */
 bool wire_get_login_payload(const uint8_t *p, size_t len, struct login_payload *ret);
 
-/* wire_put_settings() - TLVs of @s at @out; returns octets written, at most @cap. What does not fit is left
- * out whole, least important last (search, dns, routes, delegated), and *ret_partial is set: the caller
- * then sends the whole as a settings message. @cap >= 192 holds everything essential. */
+/* wire_put_settings() - TLVs of @s at @out, in the order of their types; fields that are zero are left out
+ * @cap: >= 192 holds everything up to five addresses; SETTINGS_MAX holds everything
+ * @ret_partial: set when something did not fit: the first TLV that does not, and all after it, are left
+ *   out whole (least important last: delegated, routes, dns, search); the caller then sends the whole as
+ *   a settings message
+ * Return: octets written, at most @cap */
 size_t wire_put_settings(uint8_t *out, size_t cap, const struct settings *s, bool *ret_partial);
 
-/* wire_get_settings() - false when a known TLV is malformed, repeated (but the repeatable ones), out of range
- * or the verdict is missing */
+/* wire_get_settings() - read the TLVs of a LOGIN_REPLY or of a settings message
+ * @ret: zeroed first, so meaningless after false
+ * Return: false when a known TLV is malformed, out of range, repeated (the repeatable ones: more often than
+ * there is room for), the verdict is missing, or the verdict is ok and one of MAC, ROUTER_MAC, CIPHER, MTU,
+ * KEEPALIVE is missing. */
 bool wire_get_settings(const uint8_t *p, size_t len, struct settings *ret);
 
 /* ---- control messages (PROTOCOL.md 4) ---- */
@@ -258,10 +283,12 @@ bool wire_get_settings(const uint8_t *p, size_t len, struct settings *ret);
 /* One control message as read from, or to be written to, a DATA of kind control. */
 struct control {
     enum tlv_type type;   /* 64.. */
-    uint16_t size;        /* CONFIRM*, MTU_PROBE*: octets of the datagram; MTU_SET: inner MTU */
+    uint16_t size;        /* CONFIRM*, MTU_PROBE*: octets of the datagram, PROBE_MIN_LEN..PROBE_MAX_LEN (the
+                           * receiver answers only when it is what arrived); MTU_SET: inner MTU, 1280..9000 */
     uint64_t number;      /* KEEPALIVE_* */
-    enum goodbye goodbye; /* GOODBYE */
-    const uint8_t *body;  /* SETTINGS, LOGIN, LOGIN_REPLY: the value, in the caller's buffer */
+    enum goodbye goodbye; /* GOODBYE; values this version does not know are passed on */
+    const uint8_t *body;  /* SETTINGS, LOGIN (1200), LOGIN_REPLY (60..1200): the value, in the caller's
+                           * buffer; only its length is checked */
     uint16_t body_len;
 };
 
@@ -269,7 +296,8 @@ struct control {
  * Return: 1 one was read, 0 the end, -1 malformed (nothing after it is read; r->bad is set) */
 int wire_ctl_next(struct rd *r, struct control *ret);
 
-/* wire_ctl_put() - append one control message to @w; sets w->bad when it does not fit */
+/* wire_ctl_put() - append one control message to @w; sets w->bad, writing nothing, when it does not fit or
+ * when wire_ctl_next() would refuse or skip it */
 void wire_ctl_put(struct wr *w, const struct control *c);
 
 /* wire_ctl_pad() - append padding so that @w holds exactly @total octets: one TLV_PAD, or 1..3 bare zero octets

@@ -32,8 +32,8 @@ unsigned mac_candidates(struct mac m, struct endpoint ret[4]);
 /* mac_is_unicast() - false for group addresses and all-zero */
 bool mac_is_unicast(struct mac m);
 
-/* mac_assigned() - the @n-th MAC the router may assign; its first octet folds into 224/4 or 240/4
- * @rnd: 46 random bits or more; the same value gives the same MAC */
+/* mac_assigned() - a MAC the router may assign; its first octet folds into 224/4 or 240/4
+ * @rnd: 43 random bits or more (three of the first octet, 40 of the others); the same value gives the same MAC */
 struct mac mac_assigned(uint64_t rnd);
 
 /* mac_is_assigned() - could mac_assigned() have made it? */
@@ -59,11 +59,15 @@ struct mac mac_multicast(struct ip6 group);
  * @client: the client's public key, KEY_LEN octets
  * @try:    0.. ; the next one when an address belongs to another key
  * @ret:    the address
- * Return: false when this try gives an identifier that must not be used: ::0, ::1, EUI-64 shape (..ff:fe..) in a
- * /64 or shorter, or reserved (RFC 5453: subnet-router anycast, 0200:5eff:fe00::/40 range, fdff:ffff:ffff:ff80 to
- * ..ff). The caller goes on with the next try. Prefixes longer than /64 take the low bits of the hash. */
+ * Return: false when this try gives an identifier iid_allowed() refuses; @ret is then untouched and the caller goes
+ * on with the next try. Prefixes longer than /64 take the low bits of the hash; one shorter means its first /64. */
 bool iid_stable(const uint8_t *secret, const uint8_t *client, struct prefix prefix, uint32_t try,
                 struct ip6 *ret);
+
+/* iid_allowed() - may @a be given out in a prefix of @plen bits? Not with an identifier of ::0 or ::1; and in a /64 or
+ * shorter not with EUI-64 shape (..ff:fe..; such an address belongs to the member with that MAC) nor reserved (RFC 5453:
+ * 0200:5eff:fe00::/40 range, which has that shape, and the subnet anycasts fdff:ffff:ffff:ff80 to ..ff). */
+bool iid_allowed(struct ip6 a, unsigned plen);
 
 /* ip6 predicates and arithmetic */
 bool ip6_is_unspecified(struct ip6 a);

@@ -2,8 +2,8 @@
 /* replay.h - the window that lets each counter of a keypair through once
  *
  * DOC: a ring of words, RFC 6479 shape: 2 048 bits less one word can be behind the highest counter.
- * replay_check() asks before the costly opening, replay_commit() records after it: the window never moves
- * for a packet that was not authentic.
+ * replay_check() asks before the costly opening, replay_commit() records after it: the window never
+ * moves for a packet that was not authentic.
  *
  * Standards: RFC 6479, RFC 4303 3.4.3.
  */
@@ -15,7 +15,7 @@
 
 #define REPLAY_BITS   2048u
 #define REPLAY_WORDS  (REPLAY_BITS / 64u)
-#define REPLAY_WINDOW (REPLAY_BITS - 64u) /* how far behind the highest is still accepted */
+#define REPLAY_WINDOW (REPLAY_BITS - 64u)        /* how far behind the highest is still accepted */
 #define COUNTER_LIMIT (UINT64_MAX - REPLAY_BITS) /* counters from here on are refused */
 
 struct replay {
@@ -29,8 +29,8 @@ void replay_init(struct replay *r);
 /* replay_check() - would @counter be accepted? Changes nothing. */
 bool replay_check(const struct replay *r, uint64_t counter);
 
-/* replay_commit() - record an authentic @counter; false when it was already there or is too old (then nothing
- * changes). @ret_newest (may be NULL): is it the highest so far? */
+/* replay_commit() - record an authentic @counter; false when it was already there or is too old
+ * (then nothing changes). @ret_newest (may be NULL): is it the highest so far? */
 bool replay_commit(struct replay *r, uint64_t counter, bool *ret_newest);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* seal.h - sealing and opening runs of DATA under one key
  *
- * DOC: AES-256-GCM or ChaCha20-Poly1305, chosen inside the handshake. Nonce: 4 zero octets and the header's
- * counter, big-endian; associated data: the 16 octets of header. A run is n packets under one key, each
- * in place or out of place. The key schedule is expanded once per run owner. One provider now (libsodium);
- * another can stand behind the same calls.
+ * DOC: AES-256-GCM or ChaCha20-Poly1305, chosen inside the handshake. Nonce: 4 zero octets and the
+ * header's counter, big-endian; associated data: the 16 octets of header. A run is n packets under
+ * one key, each in place or out of place. The key schedule is expanded once per run owner. One
+ * provider now (libsodium); another can stand behind the same calls.
  *
  * Standards: NIST SP 800-38D, RFC 8439 (ChaCha20-Poly1305, IETF nonce), RFC 5116.
  */
@@ -37,23 +37,26 @@ struct seal_op {
     bool ok;            /* open: result */
 };
 
-/* seal_supported() - can this CPU and library do @c? */
+/* seal_supported() - can this CPU and library do @c? Wants sodium_init() first: before it the CPU
+ * is unknown and AES-256-GCM not supported. */
 bool seal_supported(enum cipher c);
 
-/* seal_offer() - the ciphers this side offers, preferred first; returns how many (1..CIPHERS_MAX) */
+/* seal_offer() - the ciphers this side offers, preferred first; returns how many (1..CIPHERS_MAX)
+ */
 unsigned seal_offer(uint8_t ret[CIPHERS_MAX]);
 
-/* seal_choose() - the first of @offered (n octets) that this side supports; CIPHER_NONE when none.
- * @prefer: a mask of (1 << cipher) this side is willing to use */
+/* seal_choose() - the first of @offered (n octets of enum cipher, unknown values skipped) that this
+ * side supports; CIPHER_NONE when none */
 enum cipher seal_choose(const uint8_t *offered, unsigned n);
 
 /* cipher_name() - "AES-256-GCM", "ChaCha20-Poly1305", "none" */
 const char *cipher_name(enum cipher c);
 
-/* seal_key_init() - expand @raw (KEY_LEN octets); @c must be supported */
+/* seal_key_init() - expand @raw (KEY_LEN octets); @c must be supported (asserted: the handshake
+ * chose it) */
 void seal_key_init(struct seal_key *k, enum cipher c, const uint8_t *raw);
 
-/* seal_key_wipe() */
+/* seal_key_wipe() - zero it; it can neither seal nor open then */
 void seal_key_wipe(struct seal_key *k);
 
 /* seal_run() - seal @n packets; cannot fail. src and dst of one op are equal or do not overlap. */

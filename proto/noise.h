@@ -53,20 +53,19 @@ struct noise { /* CipherState, SymmetricState and HandshakeState in one; wipe wi
 
 /* noise_init() - Initialize(), with the pre-message of IK
  * @prologue:         @prologue_len octets both sides must agree on
- * @responder_static: KEY_LEN octets, public
- * Source: Noise 5.3, 7.5 */
+ * @responder_static: KEY_LEN octets, public; stays in n->rs until noise_read_1() puts the
+ * initiator's there Source: Noise 5.3, 7.5 */
 void noise_init(struct noise *n, enum noise_pattern pattern, const void *prologue,
                 size_t prologue_len, const uint8_t *responder_static);
 
-/* noise_write_1() - the initiator's message; rs is the responder key given to noise_init()
+/* noise_write_1() - the initiator's message, to the responder key given to noise_init()
  * @s_private, @s_public: own static keys, KEY_LEN octets each
  * @e_private:            KEY_LEN fresh random octets
  * @payload, @len:        may already lie where its sealed form will: at @out + 80
  * @out:                  @len + NOISE_1_LEN octets, any alignment
  * Return: false when a DH gives the all-zero result; @n and @out are then of no use. */
-bool noise_write_1(struct noise *n, const uint8_t *responder_static, const uint8_t *s_private,
-                   const uint8_t *s_public, const uint8_t *e_private, const uint8_t *payload,
-                   size_t len, uint8_t *out);
+bool noise_write_1(struct noise *n, const uint8_t *s_private, const uint8_t *s_public,
+                   const uint8_t *e_private, const uint8_t *payload, size_t len, uint8_t *out);
 
 /* noise_read_1() - the responder reads it; then n->rs is the initiator's static key, n->re its
  * ephemeral key
@@ -100,9 +99,8 @@ bool noise_read_2(struct noise *n, const uint8_t *s_private, const uint8_t *psk,
 /* noise_mix_hash() - MixHash(): @data becomes part of what both sides authenticate */
 void noise_mix_hash(struct noise *n, const void *data, size_t len);
 
-/* noise_mix_key() - MixKey(): @ikm, @len octets (0..KEY_LEN), into the chain; a new cipher key,
- * nonce 0 */
-void noise_mix_key(struct noise *n, const uint8_t *ikm, size_t len);
+/* noise_mix_key() - MixKey(): @ikm (KEY_LEN octets) into the chain; a new cipher key, nonce 0 */
+void noise_mix_key(struct noise *n, const uint8_t *ikm);
 
 /* noise_mix_key_and_hash() - MixKeyAndHash(): the token psk; @psk KEY_LEN octets */
 void noise_mix_key_and_hash(struct noise *n, const uint8_t *psk);

@@ -27,6 +27,7 @@ struct device_config {
     const char *name;              /* TAP name, see tap_name_ok() */
     enum configure_mode configure; /* who sets addresses and routes */
     uint32_t metric;               /* of the default route and the extra routes */
+    bool default_route; /* as configured; tells `configure: ra` to hear router lifetimes */
     /* one line, no newline, that a person should read; may be NULL */
     void (*warn)(void *arg, const char *line);
     void *warn_arg;

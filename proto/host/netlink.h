@@ -91,11 +91,11 @@ struct nl_route {
     unsigned ifindex; /* 0 for NL_UNREACHABLE */
     bool has_via;
     struct ip6 via;
-    uint32_t metric;  /* 0: the kernel's default, 1024 */
-    uint8_t protocol; /* RTPROT_*; 0: RTPROT_STATIC; who set it */
-    enum nl_pref pref;
-    uint32_t table; /* 0: main */
-    bool link_down; /* when listed: carrier is off */
+    uint32_t metric;   /* 0: the kernel's default, 1024 */
+    uint8_t protocol;  /* RTPROT_*; 0: RTPROT_STATIC; who set it */
+    enum nl_pref pref; /* the kernel keeps none for NL_UNREACHABLE */
+    uint32_t table;    /* 0: main */
+    bool link_down;    /* when listed: carrier is off */
 };
 
 /* nl_route_add() - -EEXIST when a route to the same destination with the same metric is there */

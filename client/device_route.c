@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* device_route.c - routes through the client's device, and those that end what is delegated to it
+ *
+ * DOC: ours are known by DEVICE_ROUTE_PROTOCOL and the device; unreachable ones, which belong to
+ * lo, by the protocol and a metric made of the device's name. A route is told from another by
+ * {destination, metric}, as the kernel does.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "client/device_internal.h"
+
+#define ON_LINK_METRIC 256u /* as the kernel's own prefix routes */
+#define ROUTES_WANTED  (2 + ROUTES_MAX + DELEGATED_PER_MEMBER)
+
+static bool prefix_same(struct prefix a, struct prefix b)
+{
+    return a.len == b.len && ip6_eq(a.addr, b.addr);
+}
+
+/* same_place() - would the kernel take one for the other? */
+static bool same_place(const struct nl_route *a, const struct nl_route *b)
+{
+    return prefix_same(a->dst, b->dst) && a->metric == b->metric;
+}
+
+static bool route_same(const struct nl_route *a, const struct nl_route *b)
+{
+    return same_place(a, b) && a->type == b->type && a->ifindex == b->ifindex &&
+           a->has_via == b->has_via && a->pref == b->pref &&
+           (!a->has_via || ip6_eq(a->via, b->via));
+}
+
+struct route_list {
+    struct nl_route r[ROUTES_WANTED];
+    unsigned n;
+};
+
+/* want_route() - append unless the same place is taken: the first of two wins */
+static void want_route(struct route_list *l, const struct nl_route *r)
+{
+    for (unsigned i = 0; i < l->n; i++)
+        if (same_place(&l->r[i], r))
+            return;
+    if (l->n < ROUTES_WANTED)
+        l->r[l->n++] = *r;
+}
+
+static void wanted_routes(const struct device *d, const struct device_want *w, struct route_list *l)
+{
+    const struct nl_route on_link = {
+        .ifindex = d->ifindex,
+        .metric = ON_LINK_METRIC,
+        .protocol = DEVICE_ROUTE_PROTOCOL,
+    };
+    const struct nl_route through = {
+        .ifindex = d->ifindex,
+        .has_via = true,
+        .via = mac_link_local(w->router_mac),
+        .metric = d->cfg.metric,
+        .protocol = DEVICE_ROUTE_PROTOCOL,
+        .pref = NL_PREF_LOW,
+    };
+    struct nl_route r;
+
+    l->n = 0;
+    for (unsigned i = 0; i < w->n_delegated && i < DELEGATED_PER_MEMBER; i++) {
+        r = (struct nl_route){ .type = NL_UNREACHABLE, .protocol = DEVICE_ROUTE_PROTOCOL };
+        r.metric = d->unreachable_metric;
+        r.dst = w->delegated[i];
+        want_route(l, &r);
+    }
+    if (d->cfg.configure != CONFIGURE_NETLINK)
+        return;
+    if (w->segment.len) {
+        r = w->on_link ? on_link : through;
+        r.dst = w->segment;
+        want_route(l, &r);
+    }
+    r = through;
+    if (w->default_route)
+        want_route(l, &r);
+    for (unsigned i = 0; i < w->n_route && i < ROUTES_MAX; i++) {
+        r.dst = w->route[i];
+        want_route(l, &r);
+    }
+}
+
+static void route_failure(struct device *d, int err, const char *verb, const struct nl_route *r)
+{
+    char text[IP6_TEXT_LEN], what[IP6_TEXT_LEN + 64];
+
+    snprintf(what, sizeof(what), "cannot %s the route to %s/%u with metric %u", verb,
+             ip6_text(text, r->dst.addr), r->dst.len, r->metric);
+    device_failure(d, STEP_ROUTE, err, what);
+}
+
+/* our_routes() - routes of this device's client into d->have_route; returns how many, or -errno */
+static int our_routes(struct device *d)
+{
+    int n = nl_route_list(d->nl, 0, DEVICE_ROUTE_PROTOCOL, 0, d->have_route, HAVE_MAX);
+    int kept = 0;
+
+    if (n > (int)HAVE_MAX)
+        n = HAVE_MAX;
+    for (int i = 0; i < n; i++) {
+        const struct nl_route r = d->have_route[i];
+
+        if (r.type == NL_UNREACHABLE ? r.metric == d->unreachable_metric : r.ifindex == d->ifindex)
+            d->have_route[kept++] = r;
+    }
+    return n < 0 ? n : kept;
+}
+
+static void make_routes(struct device *d, const struct route_list *want)
+{
+    int n = our_routes(d);
+
+    if (n < 0) {
+        device_failure(d, STEP_READ, n, "cannot list routes");
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        struct nl_route *have = &d->have_route[i];
+        bool keep = false;
+
+        for (unsigned k = 0; k < want->n; k++)
+            keep |= same_place(have, &want->r[k]);
+        int err = keep ? 0 : nl_route_del(d->nl, have);
+        if (err < 0 && err != -ESRCH)
+            route_failure(d, err, "remove", have);
+    }
+    for (unsigned k = 0; k < want->n; k++) {
+        const struct nl_route *r = &want->r[k];
+        bool there = false, ours = false;
+
+        for (int i = 0; i < n; i++) {
+            there |= route_same(&d->have_route[i], r);
+            ours |= same_place(&d->have_route[i], r);
+        }
+        if (there)
+            continue;
+        /* replace would take the place of a stranger's route as well, so it is for our own only */
+        int err = ours ? nl_route_replace(d->nl, r) : nl_route_add(d->nl, r);
+        if (err < 0)
+            route_failure(d, err, "set", r);
+    }
+}
+
+void device_apply_routes(struct device *d, const struct device_want *w)
+{
+    struct route_list want;
+
+    wanted_routes(d, w, &want);
+    make_routes(d, &want);
+}
+
+void device_remove_routes(struct device *d)
+{
+    const struct route_list none = { .n = 0 };
+
+    make_routes(d, &none);
+}

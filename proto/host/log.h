@@ -32,7 +32,7 @@ void log_setup(unsigned verbose);
 /* log_shows() - is a level written? To skip costly arguments */
 bool log_shows(enum log_level level);
 
-/* log_line() - write one line; no newline at the end of @fmt. Longer than 1 000 octets: cut, with
+/* log_line() - write one line; no newline at the end of @fmt. Longer than 940 octets: cut, with
  * "..." */
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

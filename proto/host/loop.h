@@ -32,16 +32,17 @@ struct loop {
     unsigned n_sig;
 };
 
-/* loop_open() - @l becomes a loop; @on_deadline is called at (or shortly before: check the time)
- * each deadline. @l must not move in memory until loop_close(). Return: 0; -errno */
+/* loop_open() - @l becomes a loop; @on_deadline is called at the deadline and may be called before
+ * it: it checks the time and sets the next. @l must not move in memory until loop_close(). Return:
+ * 0; -errno */
 int loop_open(struct loop *l, loop_deadline_fn on_deadline, loop_signal_fn on_signal, void *ctx);
 
 /* loop_signal() - deliver @signo to on_signal from inside the loop. Return: 0; -ENOSPC */
 int loop_signal(struct loop *l, int signo);
 
-/* loop_deadline() - call on_deadline at @at (mono_now() clock); replaces the former one; NEVER:
- * none. In the past: in the next round of the loop. Cheap when @at is not earlier than what is
- * armed. */
+/* loop_deadline() - call on_deadline at @at (mono_now() clock); NEVER: none. In
+ * the past: in the next round of the loop. A former, earlier one still fires; a call with nothing
+ * earlier than what is armed costs nothing. After on_deadline nothing is armed. */
 void loop_deadline(struct loop *l, mono_ns at);
 
 /* loop_run() - until loop_stop() */

@@ -11,6 +11,7 @@ static const struct rule {
     { TLV_CIPHERS, IN_LOGIN, 1, CIPHERS_MAX, false },
     { TLV_WANTED_MTU, IN_LOGIN, 2, 2, false },
     { TLV_COOKIE, IN_LOGIN, COOKIE_LEN, COOKIE_LEN, false },
+    { TLV_TRY, IN_LOGIN, 1, 1, false },
     { TLV_VERDICT, IN_SETTINGS, 4, 4, false },
     { TLV_SEEN, IN_SETTINGS, ENDPOINT_LEN, ENDPOINT_LEN, false },
     { TLV_MAC, IN_SETTINGS, MAC_LEN, MAC_LEN, false },

@@ -82,6 +82,8 @@ void wire_put_login_payload(uint8_t *out, const struct login_payload *lp)
         tlv_put_u16(&w, TLV_WANTED_MTU, lp->wanted_mtu);
     if (lp->has_cookie)
         tlv_put(&w, TLV_COOKIE, lp->cookie, COOKIE_LEN);
+    if (lp->tries)
+        tlv_put(&w, TLV_TRY, &lp->tries, 1);
     wire_ctl_pad(&w, LOGIN_PAYLOAD_LEN);
     assert(!w.bad);
 }
@@ -112,6 +114,9 @@ static bool get_login_value(const struct tlv *t, struct login_payload *lp)
         memcpy(lp->cookie, t->p, COOKIE_LEN);
         lp->has_cookie = true;
         return true;
+    case TLV_TRY:
+        lp->tries = t->p[0];
+        return lp->tries >= 1 && lp->tries <= MAC_TAKEN_TRIES;
     default:
         return false; /* a row of rules[] without a case */
     }

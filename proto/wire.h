@@ -143,6 +143,7 @@ enum tlv_type {
     TLV_CIPHERS = 2,    /* 1..8: one octet each (enum cipher, never 0), preferred first */
     TLV_WANTED_MTU = 3, /* 2: inner MTU, 1280..9000 */
     TLV_COOKIE = 4,     /* 16: fresh cookie */
+    TLV_TRY = 5,        /* 1: mac-taken answers so far, 1..3; left out when 0 */
     /* LOGIN_REPLY payload and settings */
     TLV_VERDICT = 16,    /* 4: verdict 1, reason 1, back-off seconds 2 */
     TLV_SEEN = 17,       /* 6: endpoint the router sees */
@@ -224,6 +225,7 @@ struct login_payload {
     uint8_t ciphers[CIPHERS_MAX]; /* enum cipher, preferred first */
     uint8_t n_ciphers;
     uint16_t wanted_mtu; /* 0: none given */
+    uint8_t tries; /* mac-taken answers so far, 0..MAC_TAKEN_TRIES; at the last the router assigns */
     bool has_cookie;
     uint8_t cookie[COOKIE_LEN];
 };

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* login.h - how a client gets a keypair: tries, cookies, verdicts, collisions, confirmation
+ *
+ * DOC: one state at a time:
+ *
+ *     IDLE -> (RESOLVE ->) SENT -> CONFIRM -> IDLE
+ *               ^           |  ^     |
+ *               +-- PAUSE <-+--+-----+      silence, busy, refused, mac-taken; CONFIRMs unanswered
+ *
+ * A login travels outside, or for a rekey inside the live keypair. Every try makes a new LOGIN, but
+ * one: the first after silence repeats the LOGIN before it octet for octet, so that an answer that
+ * is merely late still counts and the router's table holds one tentative keypair for both. Once a
+ * cookie has come every try is a new LOGIN: only then does its sealed cookie say anything, and the
+ * router stopped counting tentative ones when it gave it. A COOKIE is answered at once, but only
+ * once per try.
+ *
+ * Collisions: a mac-taken answer is followed, MAC_TAKEN_PAUSE later, by a LOGIN from a new socket
+ * that says how often that happened; at MAC_TAKEN_TRIES the router assigns a MAC. When a new socket
+ * meets silence (a NAT without a free port) the last LOGIN leaves from the socket that had an
+ * answer.
+ *
+ * The data path is not touched here: a keypair that is sent with now stays until the next is there.
+ */
+#ifndef SIXTAP_CLIENT_LOGIN_H
+#define SIXTAP_CLIENT_LOGIN_H
+
+#include "client/config.h"
+#include "client/tunnel.h"
+#include "proto/cookie.h"
+
+#define CLIENT_SOCKS       4u
+#define CLIENT_ROUTERS     16u
+#define LOGIN_REFUSED_WAIT (15 * NS_PER_S)
+#define LOGIN_BUSY_MIN_S   1u
+#define LOGIN_BUSY_MAX_S   300u
+#define LOGIN_INSIDE_TRIES 4u /* then a rekey leaves the live keypair and goes outside */
+#define LOGIN_JITTER_PCT   20u
+
+enum login_state {
+    LOGIN_IDLE,    /* nothing wanted; only login_start() leaves it */
+    LOGIN_RESOLVE, /* no router address yet; login_routers() or its failure leaves it */
+    LOGIN_SENT,    /* a LOGIN waits for LOGIN_REPLY or COOKIE until the deadline */
+    LOGIN_PAUSE,   /* nothing waits; the next try is at the deadline */
+    LOGIN_CONFIRM, /* the keypair is next; CONFIRMs go out until something opens under it */
+};
+
+struct login {
+    const struct client_config *cfg;
+    struct identity self;
+    enum login_state state;
+    bool inside;      /* this login travels in the live keypair */
+    mono_ns started;  /* of this login, all its tries */
+    mono_ns deadline; /* of the state */
+    mono_ns sent;     /* the last LOGIN */
+    mono_ns wanted;   /* last TAP traffic that found no router; NEVER none */
+
+    struct endpoint router[CLIENT_ROUTERS];
+    unsigned n_routers, cur;
+    bool want_resolve;
+
+    struct hs_initiator hs; /* of the LOGIN that waits */
+    uint8_t msg[LOGIN_LEN]; /* the same, for one retransmission */
+    bool waiting;           /* hs and msg are valid */
+    bool repeatable;        /* msg may be sent again */
+    bool bad_reply;         /* said already, for this LOGIN */
+    bool cookie_answered;   /* in this try */
+    struct cookie_purse purse[CLIENT_SOCKS];
+    unsigned silent; /* LOGINs unanswered in a row */
+
+    uint8_t sock;      /* LOGINs leave from here */
+    uint8_t sock_good; /* the last one that had an answer */
+    uint8_t sock_mask; /* open ones */
+    uint32_t sock_generation[CLIENT_SOCKS];
+    unsigned taken; /* mac-taken answers in this login */
+    bool new_sock;  /* the next try opens one */
+
+    struct settings settings; /* of the LOGIN_REPLY, valid in CONFIRM */
+    unsigned confirms;        /* sent */
+    size_t confirm_size;      /* of the big one; 0 none */
+};
+
+/* login_init() - nothing wanted, socket 0 open */
+void login_init(struct login *l, const struct client_config *cfg, mono_ns now);
+
+/* login_wipe() */
+void login_wipe(struct login *l);
+
+/* login_start() - begin at @when; a login under way is given up (the live keypair is not touched)
+ * @inside: in the live keypair. Outside, the router's name is resolved anew. */
+void login_start(struct login *l, struct tunnel *tn, bool inside, mono_ns now, mono_ns when);
+
+/* login_stop() - give up what is under way */
+void login_stop(struct login *l);
+
+/* login_kick() - there is a sign of the router: try now if waiting for the time to pass */
+void login_kick(struct login *l, mono_ns now);
+
+/* login_wanted() - TAP traffic found no router: tries come every LOGIN_WANTED_MAX */
+void login_wanted(struct login *l, mono_ns now);
+
+/* login_routers() - result of name resolution, @n 0: it failed. The list replaces the former one;
+ * the router in use stays in use when it is on the new list. */
+void login_routers(struct login *l, const struct endpoint *eps, unsigned n, const struct turn *t);
+
+/* login_cookie() - a COOKIE (wire_peek() accepted it) came in on @d */
+enum drop login_cookie(struct login *l, struct tunnel *tn, const struct turn *t,
+                       const struct dgram *d);
+
+/* login_reply() - a LOGIN_REPLY of @len octets
+ * @from, @sock: where it came from; @inside: it was a control message under the live keypair
+ * Verdict ok: the keypair is installed as next, tunnel and state are set, l->settings are filled;
+ * the caller then sends the first CONFIRM by login_confirm(). */
+enum drop login_reply(struct login *l, struct tunnel *tn, const struct turn *t, const uint8_t *msg,
+                      size_t len, struct endpoint from, uint8_t sock, bool inside);
+
+/* login_confirm() - send the CONFIRM that is due, with a big one of @size octets (0: none) before
+ * it in the first CARRIER_WAIT; starts the schedule when it is called for the first time after
+ * login_reply() */
+void login_confirm(struct login *l, struct tunnel *tn, const struct turn *t, size_t size);
+
+/* login_confirmed() - something opened under next: the login is over; other sockets may be closed
+ */
+void login_confirmed(struct login *l);
+
+/* login_tick() - do what is due */
+void login_tick(struct login *l, struct tunnel *tn, const struct turn *t);
+
+/* login_deadline() */
+mono_ns login_deadline(const struct login *l);
+
+#endif

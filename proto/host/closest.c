@@ -45,7 +45,7 @@ const char *conf_closest(const char *word, const char *const *words)
         size_t d = distance(word, len, *words, n);
         /* a third of the longer word may be wrong; of a short word one character */
         size_t longer = n > len ? n : len;
-        if (d < best && d <= (longer < 3 ? 1 : longer / 3)) {
+        if (d < best && d < longer && d <= (longer < 3 ? 1 : longer / 3)) {
             best = d;
             found = *words;
         }

@@ -125,8 +125,13 @@ void conf_problem(struct conf *c, struct conf_mark at, const char *fmt, ...)
 void conf_warn(struct conf *c, struct conf_mark at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* conf_file_is_private() - false when group or others may read the file itself */
-bool conf_file_is_private(const struct conf *c);
+/* conf_one_of() - at most one of @keys may be given; the second and later ones are problems
+ * @keys: NULL-ended names of keys of @obj */
+void conf_one_of(struct conf *c, const void *obj, const char *const *keys);
+
+/* conf_warn_secret() - a secret that stands in the file itself while others may read the file: a
+ * warning, once per file */
+void conf_warn_secret(struct conf *c, const void *obj, const char *key);
 
 /* conf_closest() - did-you-mean: which of @words is nearest to @word, NULL when none is near
  * @words: NULL-ended; distance counts inserted, deleted, changed and swapped characters */

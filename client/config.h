@@ -38,7 +38,8 @@ struct client_config {
     uint32_t metric;      /* of the default route, 2048 */
     uint16_t keepalive_s; /* 0: what the router says */
     uint16_t hold_s;
-    char control[108]; /* path of the control socket; "" the default abstract name */
+    char control[108]; /* control socket: a path, or @NAME; client_config_finish() makes ""
+                          @sixtap-client-DEVICE */
 };
 
 /* client_config_defaults() - every default of client.yaml; keys and router empty */
@@ -51,6 +52,16 @@ void client_config_finish(struct client_config *c);
  * FILE:LINE:COLUMN: message
  * Return: 0; or the number of problems (> 0), nothing of @ret is then usable. */
 int client_config_load(struct client_config *ret, const char *path, FILE *err);
+
+/* client_config_parse() - the same for @len octets at @text; @path names them, relative paths start
+ * beside it */
+int client_config_parse(struct client_config *ret, const char *path, const uint8_t *text,
+                        size_t len, FILE *err);
+
+/* client_config_table() - the keys of client.yaml (proto/host/yaml.h), ended by a row without name
+ */
+struct conf_key;
+const struct conf_key *client_config_table(void);
 
 /* client_config_free() - wipes keys */
 void client_config_free(struct client_config *c);

@@ -57,20 +57,22 @@ struct router_config {
     uint16_t keepalive_s;
     bool multicast;
     uint32_t lease_s;
-    unsigned max_members;    /* limits: members */
-    unsigned logins_per_s;   /* limits: logins_per_s, above it cookies are demanded */
-    struct ip6 dns[4];       /* handed to clients and sent as RDNSS */
+    unsigned max_members;  /* limits: members */
+    unsigned logins_per_s; /* limits: logins_per_s, above it cookies are demanded */
+    struct ip6 dns[4];     /* handed to clients and sent as RDNSS */
     unsigned n_dns;
     struct router_client *clients; /* sorted by nothing; owned */
     unsigned n_clients;
-    char control[108]; /* path of the control socket; "" the default abstract name */
+    char control[108]; /* control socket: a path, or @NAME; router_config_finish() makes ""
+                          @sixtap-router-DEVICE */
 };
 
 /* router_config_defaults() - every default of router.yaml; keys, addresses and clients empty */
 void router_config_defaults(struct router_config *c);
 
-/* router_config_finish() - fill in what follows from other values (public key, public endpoint, ULA prefix, ::1,
- * table sizes); for tests that fill the structure by hand. config_load does it itself. */
+/* router_config_finish() - fill in what follows from other values (public key, public endpoint, ULA
+ * prefix, ::1, table sizes); for tests that fill the structure by hand. config_load does it itself.
+ */
 void router_config_finish(struct router_config *c);
 
 /* router_config_load() - read and check @path; every problem is printed to @err, one line each, as
@@ -78,6 +80,16 @@ void router_config_finish(struct router_config *c);
  * Return: 0; or the number of problems (> 0), nothing of @ret is then usable. The caller frees with
  * router_config_free(). */
 int router_config_load(struct router_config *ret, const char *path, FILE *err);
+
+/* router_config_parse() - the same for @len octets at @text; @path names them, relative paths start
+ * beside it */
+int router_config_parse(struct router_config *ret, const char *path, const uint8_t *text,
+                        size_t len, FILE *err);
+
+/* router_config_table() - the keys of router.yaml (proto/host/yaml.h), ended by a row without name
+ */
+struct conf_key;
+const struct conf_key *router_config_table(void);
 
 /* router_config_free() - wipes keys, frees; NULL and a zeroed structure are fine */
 void router_config_free(struct router_config *c);

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/* config.c - router.yaml: its keys, its defaults, and the checks that need more than one key */
+#include <arpa/inet.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/host/yaml.h"
+#include "router/config.h"
+
+#define AT(field)  CONF_AT(struct router_config, field)
+#define AUX(field) .aux = offsetof(struct router_config, field)
+
+static const char *const addressing_words[] = { "stable", "eui64", NULL };
+static const char *const uplink_words[] = { "none", "routed", NULL };
+static const char *const access_words[] = { "listed", "open", NULL };
+
+static const struct conf_key uplink_keys[] = {
+    { "mode", CONF_ENUM, AT(uplink), .words = uplink_words, .def = "none",
+      .help = "none: the segment alone; routed: the prefix is routed to this host" },
+    { "device", CONF_IFNAME, AT(uplink_device), .def = "sixtap0",
+      .help = "name of the TUN device" },
+    { 0 },
+};
+
+static const struct conf_key limits_keys[] = {
+    { "members", CONF_UINT, AT(max_members), .min = 1, .max = 65535, .def = "1024",
+      .help = "clients that are logged in at the same time" },
+    { "logins_per_s", CONF_UINT, AT(logins_per_s), .min = 1, .max = 100000, .unit = "a second",
+      .def = "200", .help = "logins above this rate need a cookie first" },
+    { 0 },
+};
+
+#define CLIENT_AT(field)  CONF_AT(struct router_client, field)
+#define CLIENT_AUX(field) .aux = offsetof(struct router_client, field)
+
+static const struct conf_key client_keys[] = {
+    { "name", CONF_NAME, CLIENT_AT(name), .required = true,
+      .help = "how logs and status call the client" },
+    { "public_key", CONF_KEY, CLIENT_AT(public_key), .required = true,
+      .help = "what `sixtap-client pubkey` prints" },
+    { "psk", CONF_SECRET, CLIENT_AT(psk), CLIENT_AUX(has_psk),
+      .help = "a secret shared with this client alone, in place of join_secret" },
+    { "psk_file", CONF_KEY_FILE, CLIENT_AT(psk), CLIENT_AUX(has_psk),
+      .help = "the same, in a file" },
+    { 0 },
+};
+
+static const struct conf_key router_keys[] = {
+    { "listen", CONF_ENDPOINT, AT(listen), .def = "0.0.0.0:6464",
+      .help = "UDP address and port; 0.0.0.0 is every address and needs public_address" },
+    { "public_address", CONF_ADDRESS4, AT(public_ep), .def = "the address of listen",
+      .help = "what clients see when this host is behind 1:1 NAT or listens on 0.0.0.0; port as "
+              "listen's if left out" },
+    { "private_key_file", CONF_KEY_FILE, AT(private_key), .required = true,
+      .help = "the file that `sixtap-router keygen` made" },
+    { "prefix", CONF_PREFIX, AT(prefix), .min = 48, .max = 126,
+      .def = "a ULA /64 derived from the router's key",
+      .help = "the IPv6 prefix of the segment; addressing: eui64 needs a /64" },
+    { "address", CONF_IP6, AT(address), .def = "the prefix's ::1",
+      .help = "the router's own address in the prefix" },
+    { "addressing", CONF_ENUM, AT(addressing), .words = addressing_words, .def = "stable",
+      .help = "stable: by the client's key; eui64: by its public IPv4 address and port, which it "
+              "publishes" },
+    { "uplink", CONF_MAP, .keys = uplink_keys, .help = "the way out of the segment" },
+    { "access", CONF_ENUM, AT(access), .words = access_words, .def = "listed",
+      .help = "listed: the keys under clients; open: any key" },
+    { "join_secret", CONF_SECRET, AT(join_secret), AUX(has_join_secret),
+      .help = "a secret that every client without a psk of its own must know" },
+    { "join_secret_file", CONF_KEY_FILE, AT(join_secret), AUX(has_join_secret),
+      .help = "the same, in a file" },
+    { "everyone", CONF_BOOL, AT(everyone), .def = "false",
+      .help = "with access: open and no join_secret: yes, everyone is welcome" },
+    { "mtu", CONF_UINT, AT(mtu), .min = INNER_MTU_MIN, .max = INNER_MTU_MAX, .unit = "octets",
+      .def = "what the path allows", .help = "largest IPv6 packet" },
+    { "keepalive", CONF_SECONDS, AT(keepalive_s), .min = KEEPALIVE_MIN_S, .max = KEEPALIVE_MAX_S,
+      .unit = "s", .def = "20",
+      .help = "how often an idle client is heard; three times this long in silence ends it" },
+    { "multicast", CONF_BOOL, AT(multicast), .def = "false",
+      .help = "multicast between clients; true is not there yet" },
+    { "lease", CONF_SECONDS, AT(lease_s), .min = 0, .max = 86400, .unit = "s", .def = "3600",
+      .help = "how long a client that is gone has a right to its MAC" },
+    { "dns", CONF_IP6_LIST, AT(dns), AUX(n_dns), .max = 4, .def = "[]",
+      .help = "resolvers told to clients" },
+    { "limits", CONF_MAP, .keys = limits_keys, .help = "sizes and rates" },
+    { "control", CONF_CONTROL, AT(control), .def = "@sixtap-router-DEVICE",
+      .help = "the socket that `sixtap-router status` asks" },
+    { "clients", CONF_LIST, AT(clients), AUX(n_clients), .max = 65535, .keys = client_keys,
+      .item_size = sizeof(struct router_client), .def = "[]", .help = "who may log in" },
+    { 0 },
+};
+
+const struct conf_key *router_config_table(void)
+{
+    return router_keys;
+}
+
+void router_config_defaults(struct router_config *c)
+{
+    memset(c, 0, sizeof(*c));
+    c->listen.port = be16_of(6464);
+    c->keepalive_s = KEEPALIVE_DEFAULT_S;
+    c->lease_s = LEASE_LIFE / NS_PER_S;
+    c->max_members = 1024;
+    c->logins_per_s = 200;
+    memcpy(c->uplink_device, "sixtap0", sizeof("sixtap0"));
+}
+
+/* A locally assigned /64 that is the same at every start and needs no state: fd and 56 bits of a
+ * hash. Source: RFC 4193 3.2 (40 bits of global identifier, here followed by 16 of subnet) */
+static struct prefix derive_ula(const uint8_t public_key[KEY_LEN])
+{
+    static const uint8_t label[crypto_generichash_KEYBYTES] = "sixtap ula prefix";
+    uint8_t hash[crypto_generichash_BYTES_MIN];
+    struct prefix p = { .len = 64 };
+    crypto_generichash(hash, sizeof(hash), public_key, KEY_LEN, label, sizeof(label));
+    p.addr.b[0] = 0xfd;
+    memcpy(p.addr.b + 1, hash, 7);
+    return p;
+}
+
+void router_config_finish(struct router_config *c)
+{
+    if (!sodium_is_zero(c->private_key, KEY_LEN))
+        crypto_scalarmult_base(c->public_key, c->private_key);
+    if (be32_get(c->public_ep.ip) == 0)
+        c->public_ep.ip = c->listen.ip;
+    if (be16_get(c->public_ep.port) == 0)
+        c->public_ep.port = c->listen.port;
+    if (c->prefix.len == 0)
+        c->prefix = derive_ula(c->public_key);
+    if (sodium_is_zero(c->address.b, IP6_LEN)) {
+        c->address = c->prefix.addr;
+        c->address.b[IP6_LEN - 1] |= 1;
+    }
+    if (!c->control[0])
+        snprintf(c->control, sizeof(c->control), "@sixtap-router-%s", c->uplink_device);
+}
+
+/* ---- checks that need more than one key ---- */
+
+/* The mark of @key, or of the whole when it is not there. */
+static struct conf_mark mark_or_top(struct conf *f, const struct router_config *c, const char *key)
+{
+    return conf_mark_of(f, c, conf_given(f, c, key) ? key : NULL);
+}
+
+static void check_addresses(struct conf *f, const struct router_config *c)
+{
+    bool wildcard = be32_get(c->listen.ip) == 0;
+    bool listen_bad = conf_given(f, c, "listen") && !conf_ok(f, c, "listen");
+    if (wildcard && !listen_bad && !conf_given(f, c, "public_address"))
+        conf_problem(f, mark_or_top(f, c, "listen"),
+                     "listen: 0.0.0.0 is every address of this host; add public_address: the IPv4 "
+                     "address that "
+                     "clients see");
+    if (conf_ok(f, c, "public_address") && be32_get(c->public_ep.ip) == 0)
+        conf_problem(f, conf_mark_of(f, c, "public_address"),
+                     "public_address: 0.0.0.0 is not the address of a host");
+}
+
+static bool inside(const struct prefix *p, const struct ip6 *a)
+{
+    for (unsigned bit = 0; bit < p->len; bit++) {
+        if ((p->addr.b[bit / 8] ^ a->b[bit / 8]) & (0x80u >> bit % 8))
+            return false;
+    }
+    return true;
+}
+
+static const char *prefix_misuse(const struct prefix *p)
+{
+    const uint8_t *b = p->addr.b;
+    if (b[0] == 0xff)
+        return "multicast addresses";
+    if (b[0] == 0xfe && (b[1] & 0xc0) == 0x80)
+        return "link-local addresses";
+    if (b[0] == 0)
+        return "reserved addresses (0000::/8)";
+    return NULL;
+}
+
+static void check_prefix(struct conf *f, const struct router_config *c)
+{
+    char text[IP6_TEXT_LEN];
+    if (!conf_ok(f, c, "prefix"))
+        return;
+    const char *misuse = prefix_misuse(&c->prefix);
+    inet_ntop(AF_INET6, c->prefix.addr.b, text, sizeof(text));
+    if (misuse)
+        conf_problem(f, conf_mark_of(f, c, "prefix"),
+                     "prefix: %s/%u holds %s; allowed: global or unique local ones", text,
+                     c->prefix.len, misuse);
+    if (c->addressing == ADDRESSING_EUI64 && c->prefix.len != 64)
+        conf_problem(f, conf_mark_of(f, c, "addressing"),
+                     "addressing: eui64 needs a /64, but prefix on line %u is %s/%u; allowed: a "
+                     "/64, or stable",
+                     conf_mark_of(f, c, "prefix").line, text, c->prefix.len);
+}
+
+static void check_address(struct conf *f, const struct router_config *c)
+{
+    char text[IP6_TEXT_LEN], prefix[IP6_TEXT_LEN];
+    /* a prefix that was refused says nothing about the address */
+    if (!conf_ok(f, c, "address") || (conf_given(f, c, "prefix") && !conf_ok(f, c, "prefix")))
+        return;
+    struct conf_mark at = conf_mark_of(f, c, "address");
+    inet_ntop(AF_INET6, c->address.b, text, sizeof(text));
+    inet_ntop(AF_INET6, c->prefix.addr.b, prefix, sizeof(prefix));
+    if (!conf_given(f, c, "prefix"))
+        conf_problem(f, at, "address: %s without prefix; give the prefix it belongs to", text);
+    else if (!inside(&c->prefix, &c->address))
+        conf_problem(f, at, "address: %s is not inside prefix %s/%u", text, prefix, c->prefix.len);
+    else if (ip6_eq(c->address, c->prefix.addr))
+        conf_problem(f, at,
+                     "address: %s is the anycast address of all routers of %s/%u; allowed: another "
+                     "one of it",
+                     text, prefix, c->prefix.len);
+}
+
+static void check_access(struct conf *f, const struct router_config *c)
+{
+    static const char *const join[] = { "join_secret", "join_secret_file", NULL };
+    bool secret = conf_given(f, c, join[0]) || conf_given(f, c, join[1]);
+    conf_one_of(f, c, join);
+    conf_warn_secret(f, c, join[0]);
+    if (c->access == ACCESS_OPEN && !secret && !conf_given(f, c, "everyone"))
+        conf_problem(f, conf_mark_of(f, c, "access"),
+                     "access: open lets any key in; add join_secret, or everyone: true if that is "
+                     "what you want");
+    if (!c->everyone) {
+        if (c->access == ACCESS_OPEN && !secret && conf_ok(f, c, "everyone"))
+            conf_problem(f, conf_mark_of(f, c, "everyone"),
+                         "everyone: false, with access: open and no join_secret; allowed: true, or "
+                         "a join_secret");
+        return;
+    }
+    if (c->access != ACCESS_OPEN && (conf_ok(f, c, "access") || !conf_given(f, c, "access")))
+        conf_problem(f, conf_mark_of(f, c, "everyone"), "everyone: true needs access: open");
+    if (secret)
+        conf_problem(f, conf_mark_of(f, c, "everyone"), "everyone: true and %s exclude one another",
+                     conf_given(f, c, join[0]) ? join[0] : join[1]);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct router_client *x = *(const struct router_client *const *)a;
+    const struct router_client *y = *(const struct router_client *const *)b;
+    int d = strcmp(x->name, y->name);
+    return d ? d : (x > y) - (x < y);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct router_client *x = *(const struct router_client *const *)a;
+    const struct router_client *y = *(const struct router_client *const *)b;
+    int d = memcmp(x->public_key, y->public_key, KEY_LEN);
+    return d ? d : (x > y) - (x < y);
+}
+
+static void twice(struct conf *f, const char *key, const struct router_client *first,
+                  const struct router_client *second)
+{
+    conf_problem(f, conf_mark_of(f, second, key),
+                 "clients.%s: the same as on line %u; every client needs its own", key,
+                 conf_mark_of(f, first, key).line);
+}
+
+/* Equal names and keys stand side by side when sorted, in the order of the file. */
+static void check_unique(struct conf *f, const struct router_client **sorted, unsigned n)
+{
+    qsort(sorted, n, sizeof(*sorted), by_name);
+    for (unsigned i = 1; i < n; i++) {
+        if (sorted[i]->name[0] && strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
+            twice(f, "name", sorted[i - 1], sorted[i]);
+    }
+    qsort(sorted, n, sizeof(*sorted), by_key);
+    for (unsigned i = 1; i < n; i++) {
+        bool set = !sodium_is_zero(sorted[i]->public_key, KEY_LEN);
+        if (set && memcmp(sorted[i - 1]->public_key, sorted[i]->public_key, KEY_LEN) == 0)
+            twice(f, "public_key", sorted[i - 1], sorted[i]);
+    }
+}
+
+static void check_clients(struct conf *f, const struct router_config *c)
+{
+    static const char *const psk[] = { "psk", "psk_file", NULL };
+    uint8_t own[KEY_LEN] = { 0 };
+    if (conf_ok(f, c, "private_key_file"))
+        crypto_scalarmult_base(own, c->private_key);
+    for (unsigned i = 0; i < c->n_clients; i++) {
+        const struct router_client *m = &c->clients[i];
+        conf_one_of(f, m, psk);
+        conf_warn_secret(f, m, psk[0]);
+        if (conf_ok(f, m, "public_key") && memcmp(m->public_key, own, KEY_LEN) == 0)
+            conf_problem(f, conf_mark_of(f, m, "public_key"),
+                         "clients.public_key: this is the router's own key; allowed: what "
+                         "`sixtap-client pubkey` "
+                         "prints for the client's private key");
+    }
+    const struct router_client **sorted = calloc(c->n_clients + 1, sizeof(*sorted));
+    if (!sorted) {
+        conf_problem(f, (struct conf_mark){ 0 }, "memory is out");
+        return;
+    }
+    for (unsigned i = 0; i < c->n_clients; i++)
+        sorted[i] = &c->clients[i];
+    check_unique(f, sorted, c->n_clients);
+    free(sorted);
+    bool nobody = c->n_clients == 0 && c->access == ACCESS_LISTED;
+    if (nobody && conf_problems(f) == 0)
+        conf_warn(f, mark_or_top(f, c, "clients"), "clients: none, so nobody can log in");
+}
+
+static void check(struct conf *f, const struct router_config *c)
+{
+    check_addresses(f, c);
+    check_prefix(f, c);
+    check_address(f, c);
+    check_access(f, c);
+    if (c->multicast)
+        conf_problem(f, conf_mark_of(f, c, "multicast"),
+                     "multicast: true is not there yet; allowed: false");
+    check_clients(f, c);
+}
+
+/* ---- loading ---- */
+
+/* Take what was read into @c, or tell how many problems there were. Ends @f. */
+static int conclude(struct conf *f, struct router_config *c, struct router_config *ret, FILE *err)
+{
+    if (!f) {
+        fprintf(err, "memory is out\n");
+        return 1;
+    }
+    if (conf_usable(f))
+        check(f, c);
+    unsigned problems = conf_problems(f);
+    conf_free(f);
+    if (problems) {
+        router_config_free(c);
+        return (int)problems;
+    }
+    router_config_finish(c);
+    *ret = *c;
+    sodium_memzero(c, sizeof(*c));
+    return 0;
+}
+
+int router_config_load(struct router_config *ret, const char *path, FILE *err)
+{
+    struct router_config c;
+    router_config_defaults(&c);
+    return conclude(conf_read_file(path, router_keys, &c, err), &c, ret, err);
+}
+
+int router_config_parse(struct router_config *ret, const char *path, const uint8_t *text,
+                        size_t len, FILE *err)
+{
+    struct router_config c;
+    router_config_defaults(&c);
+    return conclude(conf_read_text(path, text, len, router_keys, &c, err), &c, ret, err);
+}
+
+void router_config_free(struct router_config *c)
+{
+    if (!c)
+        return;
+    if (c->clients)
+        sodium_memzero(c->clients, c->n_clients * sizeof(*c->clients));
+    free(c->clients);
+    sodium_memzero(c, sizeof(*c));
+}

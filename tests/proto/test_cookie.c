@@ -66,13 +66,14 @@ static void flip(uint8_t *p, size_t bit)
 static void formulas(void **state)
 {
     struct fixture *f = *state;
-    uint8_t text[64], key[32], cookie[16], want[16], ad[24], sealed[32];
+    /* the labels without a NUL behind them */
+    uint8_t mac1_text[43] = "sixtap mac1", cookie_text[45] = "sixtap cookie";
+    uint8_t key[32], cookie[16], want[16], ad[24], sealed[32];
 
     get_cookie(f, home, f->born);
 
-    memcpy(text, "sixtap mac1", 11);
-    memcpy(text + 11, router_key, 32);
-    crypto_generichash(key, 32, text, 43, NULL, 0);
+    memcpy(mac1_text + 11, router_key, 32);
+    crypto_generichash(key, 32, mac1_text, sizeof(mac1_text), NULL, 0);
     crypto_generichash(want, 16, f->login, 1168, key, 32);
     assert_memory_equal(f->login + 1168, want, 16);
 
@@ -82,9 +83,8 @@ static void formulas(void **state)
     crypto_generichash(want, 16, f->login, 1184, cookie, 16);
     assert_memory_equal(f->login + 1184, want, 16);
 
-    memcpy(text, "sixtap cookie", 13);
-    memcpy(text + 13, router_key, 32);
-    crypto_generichash(key, 32, text, 45, NULL, 0);
+    memcpy(cookie_text + 13, router_key, 32);
+    crypto_generichash(key, 32, cookie_text, sizeof(cookie_text), NULL, 0);
     assert_memory_equal(f->msg, "\x03\x01\x00\x00\xca\xfe\x00\x01", 8);
     memcpy(ad, f->msg, 8);
     memcpy(ad + 8, f->login + 1168, 16);

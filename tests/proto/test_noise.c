@@ -375,12 +375,13 @@ static void payload_in_place(void **state)
 {
     struct sides s;
     uint8_t m[sizeof(s.m1)];
+    static const uint8_t hello[5] = { 'h', 'e', 'l', 'l', 'o' };
     (void)state;
 
     sides_start(&s, NULL);
     assert_true(sides_write_1(&s));
     sides_start(&s, NULL);
-    memcpy(m + 80, "hello", 5);
+    memcpy(m + 80, hello, sizeof(hello));
     assert_true(noise_write_1(&s.i, i_private, s.i_public, e_private, m + 80, 5, m));
     assert_memory_equal(m, s.m1, sizeof(m));
 }

@@ -541,8 +541,7 @@ unsigned udp_flush(struct udp *u)
 {
     unsigned done = udp_send(u, u->waiting, u->n_waiting);
 
-    /* udp_send() leaves the array as it was only when it took everything: the set of slots is the
-     * same */
+    /* those taken stand first, in whatever order: their slots are free again */
     for (unsigned i = 0; i < done; i++)
         u->free_slot[u->n_free++] = (uint16_t)((size_t)(u->waiting[i].p - u->slots) / u->buf_len);
     u->n_waiting -= done;

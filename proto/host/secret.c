@@ -24,14 +24,22 @@ void key_to_text(char *out, const uint8_t *key)
 bool key_from_text(uint8_t *key, const char *text, size_t len)
 {
     uint8_t bin[KEY_LEN];
+    char again[KEY_TEXT_LEN];
     size_t n = 0;
     bool ok = len == TEXT_LEN &&
               sodium_base642bin(bin, sizeof(bin), text, len, NULL, &n, NULL,
                                 sodium_base64_VARIANT_ORIGINAL) == 0 &&
               n == KEY_LEN;
 
+    /* libsodium 1.0.18 takes some octets above 127 for characters: what it read must give the text
+     * back */
+    if (ok) {
+        key_to_text(again, bin);
+        ok = sodium_memcmp(again, text, TEXT_LEN) == 0;
+    }
     if (ok)
         memcpy(key, bin, KEY_LEN);
+    sodium_memzero(again, sizeof(again));
     sodium_memzero(bin, sizeof(bin));
     return ok;
 }

@@ -122,7 +122,6 @@ void keyset_wipe(struct keyset *ks)
 void keyset_install(struct keyset *ks, const struct keypair *kp, mono_ns now, uint32_t rnd)
 {
     assert(kp->valid);
-    keypair_wipe(&ks->next);
     ks->next = *kp;
     if (ks->role == ROLE_INITIATOR)
         ks->next_rekey_at = now + time_jitter(REKEY_AFTER, REKEY_JITTER_PCT, rnd);

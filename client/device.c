@@ -3,13 +3,14 @@
  *
  * DOC: the order of set-up is not free. Other orders fail without an error:
  *
- *   1  TUNSETIFF without carrier        with carrier the kernel would solicit before there is a
- * router 2  a MAC at once                    systemd-udevd overwrites a random one later, never a
- * set one 3  addr_gen_mode none               else the kernel makes fe80::EUI-64 of that random MAC
+ *   1  TUNSETIFF without carrier        with it the kernel would solicit before there is a router
+ *   2  a MAC at once                    systemd-udevd overwrites a random one, never a set one
+ *   3  addr_gen_mode none               else the kernel makes fe80::EUI-64 of that random MAC
  *   4  MTU and up, in a second request  in one with 3 the kernel makes its own address first
  *   5  disable_ipv6=0                   often 1 on hosts without IPv6
  *   6  after login: MAC, then fe80::EUI-64/64 and the stable address with IFA_F_NODAD
- *   7  carrier on                       a router solicitation leaves 3 ms later; otherwise 1.9 s
+ *   7  carrier on                       last, so that nobody finds a link without addresses; but
+ *                                       before 6 in `configure: ra`: see reconcile()
  *
  * 1 to 5 are device_open(), 6 and 7 the end of device_apply(), which works on what the kernel says,
  * not on memory: routes are ours by their protocol number, unreachable routes (which live on lo and
@@ -41,12 +42,11 @@ void device_tell(const struct device_config *c, const char *fmt, ...)
     char line[512];
     va_list ap;
 
-    if (!c->warn)
-        return;
     va_start(ap, fmt);
     vsnprintf(line, sizeof(line), fmt, ap);
     va_end(ap);
-    c->warn(c->warn_arg, line);
+    if (c->warn)
+        c->warn(c->warn_arg, line);
 }
 
 void device_failure(struct device *d, enum step step, int err, const char *what)
@@ -254,6 +254,21 @@ static void apply_link(struct device *d, const struct device_want *w, const stru
     d->mac = w->mac;
 }
 
+/* apply_carrier() - 0, or -ENODEV */
+static int apply_carrier(struct device *d, const struct device_want *w, const struct nl_link *link)
+{
+    if (link->carrier != w->carrier) {
+        d->changes++;
+        int err = tap_set_carrier(d->tap, w->carrier);
+        if (err == -ENODEV)
+            return err;
+        if (err < 0)
+            device_failure(d, STEP_CARRIER, err, "cannot set carrier");
+    }
+    d->carrier = w->carrier;
+    return 0;
+}
+
 static int reconcile(struct device *d, const struct device_want *w, bool fresh)
 {
     struct nl_link link;
@@ -266,20 +281,16 @@ static int reconcile(struct device *d, const struct device_want *w, bool fresh)
         return err;
     }
     apply_link(d, w, &link, fresh);
+    /* The kernel solicits when it gets its first link-local address, carrier or not, and what has
+     * no carrier is lost without its knowing: the next one leaves 4 s later. */
+    bool late = d->cfg.configure != CONFIGURE_RA || !w->carrier;
+    if (!late && apply_carrier(d, w, &link) < 0)
+        return -ENODEV;
     if (d->cfg.configure != CONFIGURE_NONE) {
         device_apply_addresses(d, w);
         device_apply_routes(d, w);
     }
-    if (link.carrier != w->carrier) {
-        d->changes++;
-        err = tap_set_carrier(d->tap, w->carrier);
-        if (err == -ENODEV)
-            return err;
-        if (err < 0)
-            device_failure(d, STEP_CARRIER, err, "cannot set carrier");
-    }
-    d->carrier = w->carrier;
-    return 0;
+    return late ? apply_carrier(d, w, &link) : 0;
 }
 
 int device_apply(struct device *d, const struct device_want *w, mono_ns now)

@@ -87,15 +87,15 @@ enum nl_route_type {
 
 struct nl_route {
     struct prefix dst; /* len 0: default */
-    enum nl_route_type type;
-    unsigned ifindex; /* 0 for NL_UNREACHABLE */
+    struct ip6 via;    /* gateway, where has_via */
     bool has_via;
-    struct ip6 via;
+    bool link_down;   /* when listed: carrier is off */
+    uint8_t protocol; /* RTPROT_*; 0: RTPROT_STATIC; who set it */
+    enum nl_route_type type;
+    unsigned ifindex;  /* 0 for NL_UNREACHABLE */
     uint32_t metric;   /* 0: the kernel's default, 1024 */
-    uint8_t protocol;  /* RTPROT_*; 0: RTPROT_STATIC; who set it */
     enum nl_pref pref; /* the kernel keeps none for NL_UNREACHABLE */
     uint32_t table;    /* 0: main */
-    bool link_down;    /* when listed: carrier is off */
 };
 
 /* nl_route_add() - -EEXIST when a route to the same destination with the same metric is there */

@@ -156,7 +156,7 @@ int nl_path_mtu(struct nl *nl, be32 dst, uint32_t *ret_mtu, unsigned *ret_ifinde
 {
     struct nlmsghdr *nlh = nl_begin(nl, RTM_GETROUTE, NLM_F_ACK);
     struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-    struct nl_link link;
+    struct nl_link link = { 0 };
     unsigned ifindex = 0;
 
     rtm->rtm_family = AF_INET;

@@ -15,11 +15,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define SLOT_LEN ((PKT_HEADROOM + TAP_FRAME_MAX + 1 + PKT_TAILROOM + 63u) & ~63u)
@@ -163,11 +166,30 @@ int tap_get_mac(const struct tap *t, struct mac *ret)
     return 0;
 }
 
+/* settle() - make the kernel work off its link event now. It does so before it answers whether
+ * there is a link; left alone it takes a millisecond or more and drops whatever is sent meanwhile.
+ */
+static void settle(const struct tap *t)
+{
+    struct ethtool_value link = { .cmd = ETHTOOL_GLINK };
+    struct ifreq ifr = { .ifr_data = (char *)&link };
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    memcpy(ifr.ifr_name, t->name, sizeof(t->name));
+    if (fd < 0)
+        return;
+    (void)ioctl(fd, SIOCETHTOOL, &ifr);
+    close(fd);
+}
+
 int tap_set_carrier(struct tap *t, bool on)
 {
     int carrier = on;
 
-    return ioctl(t->fd, TUNSETCARRIER, &carrier) < 0 ? gone(errno) : 0;
+    if (ioctl(t->fd, TUNSETCARRIER, &carrier) < 0)
+        return gone(errno);
+    settle(t);
+    return 0;
 }
 
 int tap_read(struct tap *t, struct pkt *out, unsigned cap)

@@ -60,7 +60,8 @@ int tap_set_mac(struct tap *t, struct mac mac);
 /* tap_get_mac() - as the kernel has it; same errors, *ret untouched on failure */
 int tap_get_mac(const struct tap *t, struct mac *ret);
 
-/* tap_set_carrier() - Return: 0 or -errno */
+/* tap_set_carrier() - in force when this returns: the next frame to the device is not lost
+ * Return: 0; -ENODEV the device is gone; other -errno */
 int tap_set_carrier(struct tap *t, bool on);
 
 /* tap_read() - up to min(@cap, TAP_BURST) frames

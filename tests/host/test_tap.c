@@ -58,29 +58,6 @@ static void names(void **state)
             fail_msg("name \"%s\": expected %d", row[i].name, row[i].ok);
 }
 
-/* wait_flow() - the kernel drops what is sent until it has worked off the carrier event */
-static void wait_flow(struct tap *t)
-{
-    mono_ns deadline = netns_now() + WAIT;
-    struct sockaddr_ll to = { .sll_family = AF_PACKET,
-                              .sll_protocol = htons(ETH_P_IPV6),
-                              .sll_ifindex = (int)tap_ifindex(t),
-                              .sll_halen = MAC_LEN,
-                              .sll_addr = { 0x33, 0x33 } };
-    int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct pkt p[TAP_BURST];
-    uint8_t probe[40] = { 0x60 };
-
-    assert_true(fd >= 0);
-    do
-        (void)sendto(fd, probe, sizeof(probe), 0, (struct sockaddr *)&to, sizeof(to));
-    while (!netns_wait(tap_fd(t), netns_now() + NS_PER_MS) && netns_now() < deadline);
-    assert_true(tap_read(t, p, TAP_BURST) > 0);
-    while (tap_read(t, p, TAP_BURST) > 0)
-        ;
-    close(fd);
-}
-
 static struct tap *open_up(enum tap_mode mode, uint32_t mtu)
 {
     struct tap *t = NULL;
@@ -89,7 +66,6 @@ static struct tap *open_up(enum tap_mode mode, uint32_t mtu)
     assert_int_equal(nl_link_no_addresses(nl, tap_ifindex(t)), 0);
     assert_int_equal(nl_link_up(nl, tap_ifindex(t), mtu), 0);
     assert_int_equal(tap_set_carrier(t, true), 0);
-    wait_flow(t);
     return t;
 }
 
@@ -157,7 +133,6 @@ static void bursts_with_room_around(void **state)
 
     (void)state;
     assert_true(fd >= 0);
-    uint64_t before = tap_stats(t)->rx;
     assert_int_equal(tap_read(t, p, TAP_BURST), 0);
     send_frames(fd, 0, TAP_BURST + 6, 1514);
     int n = tap_read(t, p, TAP_BURST + 1);
@@ -173,7 +148,7 @@ static void bursts_with_room_around(void **state)
     assert_true(is_ours(&p[0], TAP_BURST, 1514));
     assert_int_equal(tap_read(t, p, 4), 2);
     assert_int_equal(tap_read(t, p, 4), 0);
-    assert_int_equal(tap_stats(t)->rx - before, TAP_BURST + 6);
+    assert_int_equal(tap_stats(t)->rx, TAP_BURST + 6);
     close(fd);
     tap_close(t);
 }

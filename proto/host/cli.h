@@ -9,6 +9,7 @@
 #ifndef SIXTAP_HOST_CLI_H
 #define SIXTAP_HOST_CLI_H
 
+#include <json-c/json.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -44,9 +45,9 @@ struct cli_io {
 };
 int cli_main_io(int argc, char **argv, const struct cli *cli, const struct cli_io *io);
 
-/* cli_show() - print the answer to `status` (a JSON object) for a person: plain members as aligned
- * lines, lists of objects as tables, objects of numbers ("drops") as lists of those that are not
- * zero Return: 0, or -EINVAL when @json is no JSON object */
-int cli_show(FILE *out, const char *json);
+/* cli_show() - print the answer to `status` for a person: plain members as aligned lines, lists of
+ * objects as tables, objects of numbers ("drops") as lists of those that are not zero
+ * @json: an object */
+void cli_show(FILE *out, struct json_object *json);
 
 #endif

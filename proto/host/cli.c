@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* cli.c - the command line that both programs share */
+#include <sodium.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "proto/host/cli.h"
+#include "proto/host/control.h"
+#include "proto/host/secret.h"
+#include "proto/host/yaml.h"
+
+#define STATUS_TIMEOUT_MS 3000
+
+/* Options a subcommand takes. */
+enum {
+    OPT_CONFIG = 1,
+    OPT_VERBOSE = 2,
+    OPT_JSON = 4,
+    OPT_PSK = 8,
+    OPT_CONTROL = 16,
+};
+
+struct call {
+    const struct cli *cli;
+    const struct cli_io *io;
+    struct cli_opts opts;
+    bool help;
+};
+
+struct command {
+    const char *name;
+    unsigned options;
+    int (*run)(const struct call *c);
+    const char *help;
+};
+
+static int do_run(const struct call *c);
+static int do_check(const struct call *c);
+static int do_status(const struct call *c);
+static int do_keygen(const struct call *c);
+static int do_pubkey(const struct call *c);
+
+static const struct command commands[] = {
+    { "run", OPT_CONFIG | OPT_VERBOSE, do_run, "run in the foreground, log to stderr" },
+    { "check", OPT_CONFIG, do_check, "print every problem of the configuration" },
+    { "status", OPT_CONFIG | OPT_CONTROL | OPT_JSON, do_status,
+      "ask the running daemon how it is" },
+    { "keygen", OPT_PSK, do_keygen,
+      "print a fresh private key (or, with --psk, a fresh shared secret)" },
+    { "pubkey", 0, do_pubkey, "read a private key on stdin, print its public key" },
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+/* ---- texts ---- */
+
+static void print_help(FILE *f, const struct cli *cli)
+{
+    fprintf(f, "%s - %s\n\nUsage: %s COMMAND [OPTIONS]\n\nCommands:\n", cli->program, cli->about,
+            cli->program);
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        fprintf(f, "  %-8s %s\n", commands[i].name, commands[i].help);
+    fprintf(
+        f,
+        "\nOptions:\n"
+        "  -c, --config FILE   run, check, status: configuration (default %s)\n"
+        "  -v, --verbose       run: log more\n"
+        "      --json          status: one JSON object\n"
+        "      --control NAME  status: the daemon's control socket, a path or @NAME\n"
+        "      --psk           keygen: a secret for psk: or join_secret:\n"
+        "  -h, --help          this text\n"
+        "      --version       print the version\n"
+        "\nFirst steps:\n"
+        "  umask 077; %s keygen > KEY_FILE; %s pubkey < KEY_FILE\n"
+        "\nExit codes: 0 fine, 64 wrong usage, 65 no key, 69 no daemon answers, 74 output failed,\n"
+        "78 problems in the configuration.\n",
+        cli->default_config, cli->program, cli->program);
+}
+
+__attribute__((format(printf, 2, 3))) static int usage(const struct call *c, const char *fmt, ...)
+{
+    va_list ap;
+    fprintf(c->io->err, "%s: ", c->cli->program);
+    va_start(ap, fmt);
+    vfprintf(c->io->err, fmt, ap);
+    va_end(ap);
+    fprintf(c->io->err, "\nTry `%s --help`.\n", c->cli->program);
+    return EX_USAGE;
+}
+
+/* What was printed must have arrived: a full disk under `keygen > file` is no success. */
+static int flushed(const struct call *c)
+{
+    if (fflush(c->io->out) == 0 && !ferror(c->io->out))
+        return EX_OK;
+    fprintf(c->io->err, "%s: the output could not be written\n", c->cli->program);
+    return EX_IOERR;
+}
+
+/* ---- subcommands ---- */
+
+static int do_run(const struct call *c)
+{
+    return c->cli->run(&c->opts);
+}
+
+static int do_check(const struct call *c)
+{
+    if (c->cli->check(&c->opts, c->io->err) != 0)
+        return EX_CONFIG;
+    fprintf(c->io->out, "%s: ok\n", c->opts.config);
+    return flushed(c);
+}
+
+static int do_status(const struct call *c)
+{
+    char name[108], err[256];
+    struct json_object *answer = NULL;
+    if (c->opts.control)
+        snprintf(name, sizeof(name), "%s", c->opts.control);
+    else if (c->cli->control_name(&c->opts, name, c->io->err) != 0)
+        return EX_CONFIG;
+    if (control_query(name, "status", STATUS_TIMEOUT_MS, &answer, err, sizeof(err)) != 0) {
+        fprintf(c->io->err, "%s: %s\n", c->cli->program, err);
+        return EX_UNAVAILABLE;
+    }
+    if (c->opts.json)
+        fprintf(c->io->out, "%s\n", json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN));
+    else
+        cli_show(c->io->out, answer);
+    json_object_put(answer);
+    return flushed(c);
+}
+
+static int print_key(const struct call *c, const uint8_t key[KEY_LEN])
+{
+    char text[KEY_TEXT_LEN];
+    key_to_text(text, key);
+    fprintf(c->io->out, "%s\n", text);
+    sodium_memzero(text, sizeof(text));
+    return flushed(c);
+}
+
+static int do_keygen(const struct call *c)
+{
+    uint8_t key[KEY_LEN];
+    if (isatty(fileno(c->io->out)))
+        fprintf(c->io->err,
+                "%s: this is a secret and now stands on the screen; better: umask 077; %s keygen > "
+                "FILE\n",
+                c->cli->program, c->cli->program);
+    randombytes_buf(key, sizeof(key));
+    if (!c->opts.psk) { /* clamped as RFC 7748 section 5 does, so that one key has one text */
+        key[0] &= 248;
+        key[31] = (uint8_t)((key[31] & 127) | 64);
+    }
+    int rc = print_key(c, key);
+    sodium_memzero(key, sizeof(key));
+    return rc;
+}
+
+static int do_pubkey(const struct call *c)
+{
+    uint8_t key[KEY_LEN], public_key[KEY_LEN];
+    char err[256];
+    if (key_from_fd(fileno(c->io->in), "standard input", key, err, sizeof(err)) != 0) {
+        fprintf(c->io->err, "%s: %s\n", c->cli->program, err);
+        return EX_DATAERR;
+    }
+    crypto_scalarmult_base(public_key, key);
+    sodium_memzero(key, sizeof(key));
+    return print_key(c, public_key);
+}
+
+/* ---- options ---- */
+
+struct option_row {
+    const char *name, *brief;
+    unsigned bit; /* 0: every subcommand */
+    bool value;
+};
+
+static const struct option_row options[] = {
+    { "--config", "-c", OPT_CONFIG, true },   { "--verbose", "-v", OPT_VERBOSE, false },
+    { "--json", NULL, OPT_JSON, false },      { "--psk", NULL, OPT_PSK, false },
+    { "--control", NULL, OPT_CONTROL, true }, { "--help", "-h", 0, false },
+};
+
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+
+/* The row that @arg names, and the value behind '=' (or behind -c) if it stands in the same word.
+ */
+static const struct option_row *find_option(const char *arg, const char **ret_value)
+{
+    *ret_value = NULL;
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const struct option_row *o = &options[i];
+        size_t n = strlen(o->name);
+        if (strcmp(arg, o->name) == 0 || (o->brief && strcmp(arg, o->brief) == 0))
+            return o;
+        if (o->value && strncmp(arg, o->name, n) == 0 && arg[n] == '=')
+            *ret_value = arg + n + 1;
+        else if (o->value && o->brief && strncmp(arg, o->brief, 2) == 0)
+            *ret_value = arg + 2;
+        if (*ret_value)
+            return o;
+    }
+    return NULL;
+}
+
+static void apply(struct call *c, const struct option_row *o, const char *value)
+{
+    switch (o->bit) {
+    case OPT_CONFIG:
+        c->opts.config = value;
+        break;
+    case OPT_VERBOSE:
+        c->opts.verbose++;
+        break;
+    case OPT_JSON:
+        c->opts.json = true;
+        break;
+    case OPT_PSK:
+        c->opts.psk = true;
+        break;
+    case OPT_CONTROL:
+        c->opts.control = value;
+        break;
+    default:
+        c->help = true;
+        break;
+    }
+}
+
+static int unknown_option(const struct call *c, const struct command *cmd, const char *arg)
+{
+    const char *names[N_OPTIONS + 1];
+    for (size_t i = 0; i < N_OPTIONS; i++)
+        names[i] = options[i].name;
+    names[N_OPTIONS] = NULL;
+    const char *near = conf_closest(arg, names);
+    return usage(c, "%s: unknown %s `%s`%s%s%s", cmd->name, arg[0] == '-' ? "option" : "argument",
+                 arg, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+}
+
+/* -vv: several short options without value in one word are only ever this one. */
+static bool is_verbose_run(const char *arg)
+{
+    return arg[0] == '-' && arg[1] == 'v' && strspn(arg + 1, "v") == strlen(arg + 1);
+}
+
+static int parse_options(struct call *c, const struct command *cmd, int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++) {
+        const char *value = NULL;
+        if ((cmd->options & OPT_VERBOSE) && is_verbose_run(argv[i])) {
+            c->opts.verbose += (unsigned)strlen(argv[i] + 1);
+            continue;
+        }
+        const struct option_row *o = find_option(argv[i], &value);
+        if (!o)
+            return unknown_option(c, cmd, argv[i]);
+        if (o->bit && !(cmd->options & o->bit))
+            return usage(c, "%s: %s is no option of this command", cmd->name, o->name);
+        if (o->value && !value) {
+            if (i + 1 == argc)
+                return usage(c, "%s: %s needs a value", cmd->name, argv[i]);
+            value = argv[++i];
+        }
+        if (o->value && !*value)
+            return usage(c, "%s: %s needs a value", cmd->name, o->name);
+        apply(c, o, value);
+    }
+    if (c->opts.control && strlen(c->opts.control) > 107)
+        return usage(c, "%s: --control: at most 107 characters", cmd->name);
+    return EX_OK;
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static int unknown_command(const struct call *c, const char *arg)
+{
+    const char *names[N_COMMANDS + 1];
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        names[i] = commands[i].name;
+    names[N_COMMANDS] = NULL;
+    const char *near = conf_closest(arg, names);
+    return usage(c, "unknown command `%s`%s%s%s", arg, near ? "; did you mean " : "",
+                 near ? near : "", near ? "?" : "");
+}
+
+int cli_main_io(int argc, char **argv, const struct cli *cli, const struct cli_io *io)
+{
+    struct call c = { .cli = cli, .io = io, .opts = { .config = cli->default_config } };
+    if (sodium_init() < 0) {
+        fprintf(io->err, "%s: libsodium cannot start (no random numbers)\n", cli->program);
+        return EX_OSERR;
+    }
+    if (argc < 2)
+        return usage(&c, "a command is needed: run, check, status, keygen, pubkey");
+    if (strcmp(argv[1], "--version") == 0) {
+        fprintf(io->out, "%s %s\n", cli->program, SIXTAP_VERSION);
+        return flushed(&c);
+    }
+    c.help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+             strcmp(argv[1], "help") == 0;
+    const struct command *cmd = c.help ? NULL : find_command(argv[1]);
+    if (!cmd && !c.help)
+        return unknown_command(&c, argv[1]);
+    int rc = cmd ? parse_options(&c, cmd, argc, argv) : EX_OK;
+    if (rc != EX_OK)
+        return rc;
+    if (c.help) {
+        print_help(io->out, cli);
+        return flushed(&c);
+    }
+    return cmd->run(&c);
+}
+
+int cli_main(int argc, char **argv, const struct cli *cli)
+{
+    const struct cli_io io = { .in = stdin, .out = stdout, .err = stderr };
+    return cli_main_io(argc, argv, cli, &io);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/* test_config.c - client.yaml: the minimal form, the shipped file, every refusal with its exact
+ * line */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client/config.h"
+#include "proto/host/secret.h"
+#include "proto/host/yaml.h"
+
+/* Public keys of the private keys 7, 7, ... (client.key) and 8, 8, ...; and 32 octets of 7 as a
+ * secret. */
+#define OWN    "E75P6uryBMf9M1j8nAByGIHRdCeBKCJ+xnTzf3/pe20="
+#define ROUTER "MdSras7slhE3kXA3k25gcW+sVzr+lNnahKgCBEjfwRI="
+#define SECRET "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
+
+static char dir[] = "/tmp/sixtap-client-XXXXXX";
+
+static void write_key(const char *name, mode_t mode)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(SECRET "\n", f);
+    assert_int_equal(fchmod(fileno(f), mode), 0);
+    fclose(f);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    assert_true(sodium_init() >= 0);
+    assert_non_null(mkdtemp(dir));
+    write_key("client.key", 0600);
+    write_key("loose.key", 0640);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "client.key", "loose.key" };
+    char path[128];
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+        unlink(path);
+    }
+    return rmdir(dir);
+}
+
+/* What reading @text prints, file names without the directory; the caller frees. */
+static char *read_text(const char *text, struct client_config *c, int *ret)
+{
+    char path[128], *out = NULL;
+    size_t len, n = strlen(dir) + 1;
+    FILE *err = open_memstream(&out, &len);
+    snprintf(path, sizeof(path), "%s/client.yaml", dir);
+    *ret = client_config_parse(c, path, (const uint8_t *)text, strlen(text), err);
+    fclose(err);
+    for (char *p = out; (p = strstr(p, path)) != NULL; p++)
+        memmove(p, p + n, strlen(p + n) + 1);
+    return out;
+}
+
+#define BASE "router: 198.18.0.1:6464\nrouter_key: " ROUTER "\nprivate_key_file: client.key\n"
+
+struct refusal {
+    const char *text, *lines;
+};
+
+static const struct refusal refusals[] = {
+    { "device: tap6\n",
+      "client.yaml:1:1: router is missing: name or IPv4 address of the router, and its UDP port "
+      "(6464 if left out)\n"
+      "client.yaml:1:1: router_key is missing: the router's public key\n"
+      "client.yaml:1:1: private_key_file is missing: the file that `sixtap-client keygen` made\n" },
+    { "router: 198.18.0.1:6464\nrouter_key: " OWN "\nprivate_key_file: client.key\n",
+      "client.yaml:2:13: router_key: this is the client's own key; allowed: what `sixtap-router "
+      "pubkey` prints for "
+      "the router's private key\n" },
+    { "router: 198.18.0.1:6464\nrouter_key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+      "private_key_file: client.key\n",
+      "client.yaml:2:13: router_key: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= is no public key "
+      "of anybody (a "
+      "point of low order)\n" },
+    { BASE "port: 80x\n", "client.yaml:4:7: port: \"80x\" is not a number; allowed: 1..65535\n" },
+    { BASE "port: 0\n", "client.yaml:4:7: port: \"0\" is out of range; allowed: 1..65535\n" },
+    { BASE "port: 65536\n",
+      "client.yaml:4:7: port: \"65536\" is out of range; allowed: 1..65535\n" },
+    { BASE "mtu: 9001\n",
+      "client.yaml:4:6: mtu: \"9001\" is out of range; allowed: 1280..9000 octets\n" },
+    { BASE "configure: slaac\n",
+      "client.yaml:4:12: configure: \"slaac\" is not known; allowed: netlink, ra, none\n" },
+    { BASE "default_route: no\n",
+      "client.yaml:4:16: default_route: \"no\" is not a truth value; allowed: true or false\n" },
+    { BASE "metric: 0\n",
+      "client.yaml:4:9: metric: \"0\" is out of range; allowed: 1..4294967295\n" },
+    { BASE "keepalive: 121s\n",
+      "client.yaml:4:12: keepalive: \"121s\" is out of range; allowed: 15..120 s\n" },
+    { BASE "hold: 1 h\n", "client.yaml:4:7: hold: \"1 h\" is not a number; allowed: 0..3600 s\n" },
+    { BASE "device: a-name-of-16-char\n", "client.yaml:4:9: device: \"a-name-of-16-char\" is too "
+                                          "long; allowed: 1..15 letters, digits, . _ -\n" },
+    { BASE "psk: hunter2\n",
+      "client.yaml:4:6: psk: a text of 7 characters that is not a secret; allowed: 32 octets in "
+      "base64 (44 "
+      "characters, the last one =), made by `keygen --psk` (a passphrase could be guessed)\n" },
+    { BASE "psk: " SECRET "\njoin_secret: " SECRET "\n",
+      "client.yaml:5:14: join_secret: psk is given too; only one of them may be\n" },
+    { BASE "psk_file: client.key\njoin_secret_file: client.key\npsk: " SECRET "\n",
+      "client.yaml:4:11: psk_file: psk is given too; only one of them may be\n"
+      "client.yaml:5:19: join_secret_file: psk is given too; only one of them may be\n" },
+    { BASE "routr_key: x\n",
+      "client.yaml:4:1: unknown key \"routr_key\"; did you mean router_key?\n" },
+    { BASE "router: other\n", "client.yaml:4:1: router: given twice; first on line 1\n" },
+    { BASE "device: *x\n", "client.yaml:4:9: alias (*); anchors and aliases are not taken\n" },
+    { "router: 198.18.0.1:64x\nrouter_key: abc\nprivate_key_file: [a]\n",
+      "client.yaml:1:9: router: \"64x\" is not a port number 1..65535; allowed: HOST or HOST:PORT, "
+      "HOST being a name "
+      "or an IPv4 address\n"
+      "client.yaml:2:13: router_key: \"abc\" is not a key; allowed: 32 octets in base64 (44 "
+      "characters, the last one "
+      "=)\n"
+      "client.yaml:3:19: private_key_file: a list is given; allowed: the path of a file that only "
+      "its owner can "
+      "read\n" },
+};
+
+static void every_refusal_has_its_line(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        struct client_config c = { 0 };
+        int problems, want = 0;
+        char *out = read_text(refusals[i].text, &c, &problems);
+        assert_string_equal(out, refusals[i].lines);
+        for (const char *p = out; *p; p++)
+            want += *p == '\n';
+        assert_int_equal(problems, want);
+        assert_true(sodium_is_zero((const unsigned char *)&c, sizeof(c)));
+        free(out);
+    }
+}
+
+static void loose_key_files_are_refused(void **state)
+{
+    (void)state;
+    static const char *const keys[] = { "private_key_file", "psk_file", "join_secret_file" };
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        struct client_config c;
+        char text[400], start[80];
+        int problems;
+        snprintf(text, sizeof(text), "%s: loose.key\nrouter: r\nrouter_key: " ROUTER "\n%s",
+                 keys[i], i ? "private_key_file: client.key\n" : "");
+        snprintf(start, sizeof(start), "client.yaml:1:%zu: %s: ", strlen(keys[i]) + 3, keys[i]);
+        char *out = read_text(text, &c, &problems);
+        assert_int_equal(problems, 1);
+        assert_int_equal(strncmp(out, start, strlen(start)), 0);
+        assert_non_null(strstr(out, "chmod 600"));
+        free(out);
+    }
+}
+
+static void minimal_form(void **state)
+{
+    (void)state;
+    struct client_config c;
+    int problems;
+    char *out = read_text(BASE "device: tap6\n", &c, &problems), text[KEY_TEXT_LEN];
+    assert_string_equal(out, "");
+    assert_string_equal(c.router_host, "198.18.0.1");
+    assert_int_equal(c.router_port, 6464);
+    key_to_text(text, c.public_key);
+    assert_string_equal(text, OWN);
+    key_to_text(text, c.router_key);
+    assert_string_equal(text, ROUTER);
+    assert_false(c.has_psk);
+    assert_string_equal(c.device, "tap6");
+    assert_string_equal(c.control, "@sixtap-client-tap6");
+    assert_int_equal(c.port, 0);
+    assert_int_equal(c.mtu, 0);
+    assert_int_equal(c.configure, CONFIGURE_NETLINK);
+    assert_true(c.default_route);
+    assert_int_equal(c.metric, 2048);
+    assert_int_equal(c.keepalive_s, 0);
+    assert_int_equal(c.hold_s, 30);
+    client_config_free(&c);
+    free(out);
+}
+
+static void every_key_arrives(void **state)
+{
+    (void)state;
+    struct client_config c;
+    int problems;
+    char path[128];
+    char *out =
+        read_text("router: r.example\nrouter_key: " ROUTER "\nprivate_key_file: client.key\n"
+                  "join_secret_file: client.key\ndevice: t0\nport: 7000\nmtu: 1300\nconfigure: ra\n"
+                  "default_route: false\nmetric: 9\nkeepalive: 15\nhold: 0s\ncontrol: c.sock\n",
+                  &c, &problems);
+    assert_string_equal(out, "");
+    assert_string_equal(c.router_host, "r.example");
+    assert_int_equal(c.router_port, 6464);
+    assert_true(c.has_psk);
+    assert_int_equal(c.psk[31], 7);
+    assert_string_equal(c.device, "t0");
+    assert_int_equal(c.port, 7000);
+    assert_int_equal(c.mtu, 1300);
+    assert_int_equal(c.configure, CONFIGURE_RA);
+    assert_false(c.default_route);
+    assert_int_equal(c.metric, 9);
+    assert_int_equal(c.keepalive_s, 15);
+    assert_int_equal(c.hold_s, 0);
+    snprintf(path, sizeof(path), "%s/c.sock", dir);
+    assert_string_equal(c.control, path);
+    client_config_free(&c);
+    free(out);
+}
+
+static void truncated_texts_do_no_harm(void **state)
+{
+    (void)state;
+    static const char full[] =
+        BASE "join_secret: " SECRET "\nhold: 20 s\nconfigure: ra\ncontrol: '@x'\n";
+    for (size_t n = 0; n < sizeof(full); n++) {
+        struct client_config c;
+        int problems;
+        char *part = strndup(full, n), *out = read_text(part, &c, &problems);
+        assert_true(problems == 0 || out[0]);
+        free(out);
+        free(part);
+    }
+}
+
+/* ---- conf/client.yaml ---- */
+
+static char *shipped(void)
+{
+    FILE *f = fopen(SOURCE_DIR "/conf/client.yaml", "r");
+    assert_non_null(f);
+    char *text = calloc(1, 65536);
+    assert_true(fread(text, 1, 65535, f) > 0);
+    fclose(f);
+    return text;
+}
+
+static void shipped_file_names_every_key(void **state)
+{
+    (void)state;
+    char *text = shipped(), want[400], range[200];
+    for (const struct conf_key *key = client_config_table(); key->name; key++) {
+        snprintf(want, sizeof(want), "%s:", key->name);
+        assert_non_null(strstr(text, want));
+        assert_non_null(strstr(text, conf_range_text(key, range, sizeof(range))));
+        snprintf(want, sizeof(want), "default: %s", key->def ? key->def : "");
+        assert_non_null(strstr(text, want));
+    }
+    free(text);
+}
+
+/* Taking the one '#' away from each line that holds a default gives what the program does without
+ * them. */
+static void shipped_defaults_are_the_defaults(void **state)
+{
+    (void)state;
+    char *text = shipped(), *whole = NULL;
+    for (char *p = text; *p; p++) {
+        bool start = p == text || p[-1] == '\n';
+        if (start && p[0] == '#' && p[1] >= 'a' && p[1] <= 'z')
+            memmove(p, p + 1, strlen(p));
+    }
+    char *key = strstr(text, "BASE64=");
+    assert_non_null(key);
+    size_t len;
+    FILE *f = open_memstream(&whole, &len);
+    fprintf(f, "%.*s%s%s", (int)(key - text), text, ROUTER, key + strlen("BASE64="));
+    fclose(f);
+    struct client_config a, b;
+    int problems;
+    char *out = read_text(whole, &a, &problems);
+    assert_string_equal(out, "");
+    free(out);
+    free(read_text(BASE, &b, &problems));
+    assert_int_equal(problems, 0);
+    assert_memory_equal(&a, &b, sizeof(a));
+    free(whole);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_refusal_has_its_line),
+        cmocka_unit_test(loose_key_files_are_refused),
+        cmocka_unit_test(minimal_form),
+        cmocka_unit_test(every_key_arrives),
+        cmocka_unit_test(truncated_texts_do_no_harm),
+        cmocka_unit_test(shipped_file_names_every_key),
+        cmocka_unit_test(shipped_defaults_are_the_defaults),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -146,7 +146,23 @@ static void golden_login_payload(void **state)
     assert_int_equal(lp.ciphers[0], CIPHER_AES256GCM);
     assert_int_equal(lp.ciphers[1], CIPHER_CHACHA20POLY1305);
     assert_int_equal(lp.wanted_mtu, 1434);
+    assert_int_equal(lp.tries, 0);
     assert_true(lp.has_cookie && filled(lp.cookie, COOKIE_LEN, 0xc0));
+    wire_put_login_payload(out, &lp);
+    same_as(&b, out, sizeof(out));
+}
+
+static void golden_login_payload_try(void **state)
+{
+    (void)state;
+    struct block b = block_named("LOGIN_PAYLOAD_TRY");
+    struct login_payload lp;
+    uint8_t out[LOGIN_PAYLOAD_LEN];
+
+    assert_true(wire_get_login_payload(b.p, b.len, &lp));
+    assert_int_equal(lp.n_ciphers, 1);
+    assert_int_equal(lp.tries, 2);
+    assert_false(lp.has_cookie);
     wire_put_login_payload(out, &lp);
     same_as(&b, out, sizeof(out));
 }
@@ -293,6 +309,7 @@ static void golden_blocks_are_known(void **state)
         "SETTINGS_REFUSED",
         "SETTINGS_BUSY",
         "SETTINGS_MAC_TAKEN",
+        "LOGIN_PAYLOAD_TRY",
     };
     (void)state;
     struct block b;
@@ -323,6 +340,7 @@ int main(void)
         cmocka_unit_test(golden_data),
         cmocka_unit_test(golden_nudge),
         cmocka_unit_test(golden_login_payload),
+        cmocka_unit_test(golden_login_payload_try),
         cmocka_unit_test(golden_settings),
         cmocka_unit_test(golden_verdicts),
         cmocka_unit_test(golden_controls),

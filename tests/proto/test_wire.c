@@ -156,17 +156,17 @@ static bool get_login(const struct run *r, struct login_payload *lp)
     return ok;
 }
 
-/* Every length of every TLV of the LOGIN payload; values are 'a' or 0x0575, which are in every
- * range. */
+/* Every length of every TLV of the LOGIN payload; the values are in range. */
 static void login_every_length(void **state)
 {
     static const struct {
         unsigned type;
         size_t min, max;
     } rows[] = {
-        { TLV_SOFTWARE, 1, 32 }, { TLV_CIPHERS, 1, 8 },   { TLV_WANTED_MTU, 2, 2 },
-        { TLV_COOKIE, 16, 16 },  { 5, 0, 300 },           { TLV_VERDICT, 0, 300 },
-        { TLV_MAC, 0, 300 },     { TLV_CONFIRM, 0, 300 }, { 0xffff, 0, 300 },
+        { TLV_SOFTWARE, 1, 32 }, { TLV_CIPHERS, 1, 8 }, { TLV_WANTED_MTU, 2, 2 },
+        { TLV_COOKIE, 16, 16 },  { TLV_TRY, 1, 1 },     { 6, 0, 300 },
+        { TLV_VERDICT, 0, 300 }, { TLV_MAC, 0, 300 },   { TLV_CONFIRM, 0, 300 },
+        { 0xffff, 0, 300 },
     };
     (void)state;
     uint8_t value[300];
@@ -176,10 +176,13 @@ static void login_every_length(void **state)
     for (size_t i = 0; i < COUNT(rows); i++)
         for (size_t len = 0; len < sizeof(value); len++) {
             struct run r = { .len = 0 };
-            uint8_t mtu[300] = { 5, 0x75 };
+            uint8_t mtu[300] = { 5, 0x75 }, once[300] = { 1 };
+            const uint8_t *v = rows[i].type == TLV_WANTED_MTU ? mtu
+                               : rows[i].type == TLV_TRY      ? once
+                                                              : value;
             if (rows[i].type != TLV_CIPHERS)
                 run_add(&r, TLV_CIPHERS, 1, "\1");
-            run_add(&r, rows[i].type, len, rows[i].type == TLV_WANTED_MTU ? mtu : value);
+            run_add(&r, rows[i].type, len, v);
             assert_int_equal(get_login(&r, &lp), len >= rows[i].min && len <= rows[i].max);
         }
 }
@@ -222,6 +225,20 @@ static void login_every_octet_of_text_and_ciphers(void **state)
     }
 }
 
+static void login_every_try(void **state)
+{
+    (void)state;
+    struct login_payload lp;
+
+    for (unsigned n = 0; n < 256; n++) {
+        struct run r = { .len = 0 };
+        uint8_t v = (uint8_t)n;
+        run_add(&r, TLV_CIPHERS, 1, "\1");
+        run_add(&r, TLV_TRY, 1, &v);
+        assert_int_equal(get_login(&r, &lp), n >= 1 && n <= 3);
+    }
+}
+
 static void login_repeated_and_missing(void **state)
 {
     static const struct {
@@ -229,10 +246,9 @@ static void login_repeated_and_missing(void **state)
         size_t len;
         const char *value;
     } tlvs[] = {
-        { TLV_SOFTWARE, 1, "a" },
-        { TLV_CIPHERS, 1, "\1" },
-        { TLV_WANTED_MTU, 2, "\5\0" },
-        { TLV_COOKIE, 16, "0123456789abcdef" },
+        { TLV_SOFTWARE, 1, "a" },      { TLV_CIPHERS, 1, "\1" },
+        { TLV_WANTED_MTU, 2, "\5\0" }, { TLV_COOKIE, 16, "0123456789abcdef" },
+        { TLV_TRY, 1, "\3" },
     };
     (void)state;
     struct login_payload lp;
@@ -326,6 +342,7 @@ static void login_random_round_trip(void **state)
             lp.ciphers[i] = (uint8_t)(1 + rnd_below(&seed, 255));
         if (rnd_below(&seed, 2))
             lp.wanted_mtu = (uint16_t)(1280 + rnd_below(&seed, 9000 - 1280 + 1));
+        lp.tries = (uint8_t)rnd_below(&seed, MAC_TAKEN_TRIES + 1);
         lp.has_cookie = rnd_below(&seed, 2);
         if (lp.has_cookie)
             rnd_fill(&seed, lp.cookie, COOKIE_LEN);
@@ -350,6 +367,7 @@ int main(void)
         cmocka_unit_test(login_every_length),
         cmocka_unit_test(login_every_mtu),
         cmocka_unit_test(login_every_octet_of_text_and_ciphers),
+        cmocka_unit_test(login_every_try),
         cmocka_unit_test(login_repeated_and_missing),
         cmocka_unit_test(padding_has_one_encoding),
         cmocka_unit_test(login_padding_flipped),

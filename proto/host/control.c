@@ -109,7 +109,7 @@ static struct json_object *parse(const char *text, size_t len)
 
     if (!tok)
         return NULL;
-    while (len && memchr(" \t\r", text[len - 1], 3))
+    while (len && (text[len - 1] == ' ' || text[len - 1] == '\t' || text[len - 1] == '\r'))
         len--; /* the parser stops at the last brace */
     json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     o = json_tokener_parse_ex(tok, text, (int)len);

@@ -162,7 +162,7 @@ static void log_va(enum log_level level, uint64_t left_out, const char *fmt, va_
         size_t n = (size_t)len;
         if (n >= TEXT_MAX) {
             n = TEXT_MAX;
-            memcpy(text + n - 3, "...", 3);
+            memset(text + n - 3, '.', 3);
         }
         if (left_out)
             n += (size_t)snprintf(text + n, TAIL_MAX, " (%llu similar lines left out)",

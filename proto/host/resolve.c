@@ -38,12 +38,16 @@ struct resolver {
 /* Of the whole process, since threads of a freed resolver still run. */
 static atomic_uint n_threads;
 
-static void job_put(struct job *j)
+static void job_free(struct job *j)
 {
-    if (atomic_fetch_sub_explicit(&j->refs, 1, memory_order_acq_rel) != 1)
-        return;
     close(j->done_fd);
     free(j);
+}
+
+static void job_put(struct job *j)
+{
+    if (atomic_fetch_sub_explicit(&j->refs, 1, memory_order_acq_rel) == 1)
+        job_free(j);
 }
 
 static void job_finish(struct job *j)
@@ -133,7 +137,7 @@ static void on_done(struct ev_loop *ev, struct ev_io *w, int revents)
     struct job *j = r->job;
 
     (void)revents;
-    if (!atomic_load_explicit(&j->done, memory_order_acquire))
+    if (!j || !atomic_load_explicit(&j->done, memory_order_acquire))
         return;
     ev_io_stop(ev, w);
     r->job = NULL; /* done() may start the next, or close the resolver */
@@ -156,51 +160,55 @@ int resolve_open(struct resolver **ret, struct ev_loop *ev, resolve_done_fn done
     return 0;
 }
 
-static int job_new(struct job **ret, const char *name, size_t len)
+/* A job for @name of @len octets; NULL with errno set */
+static struct job *job_new(const char *name, size_t len)
 {
     struct job *j = calloc(1, sizeof(*j));
 
     if (!j)
-        return -ENOMEM;
+        return NULL;
     j->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (j->done_fd < 0) {
-        int err = errno;
         free(j);
-        return -err;
+        return NULL;
     }
     atomic_init(&j->refs, 1);
     atomic_init(&j->done, false);
     memcpy(j->name, name, len);
-    *ret = j;
-    return 0;
+    return j;
+}
+
+/* Begin: numbers are done at once, names get a thread, which holds the job too. */
+static int job_start(struct job *j)
+{
+    be32 a;
+
+    if (inet_pton(AF_INET, j->name, &a) == 1) {
+        job_add(j, a);
+        if (j->n == 0)
+            set_error(j, "not the address of a host");
+        job_finish(j);
+        return 0;
+    }
+    atomic_store(&j->refs, 2);
+    return start_thread(j);
 }
 
 int resolve_start(struct resolver *r, const char *name)
 {
     size_t len = strlen(name);
-    struct job *j = NULL;
-    be32 a;
 
     if (r->job)
         return -EALREADY;
     if (len == 0 || len > RESOLVE_NAME)
         return -EINVAL;
-    int rc = job_new(&j, name, len);
-    if (rc < 0)
+    struct job *j = job_new(name, len);
+    if (!j)
+        return -errno;
+    int rc = job_start(j);
+    if (rc < 0) { /* there is no thread */
+        job_free(j);
         return rc;
-    if (inet_pton(AF_INET, name, &a) == 1) {
-        job_add(j, a);
-        if (j->n == 0)
-            set_error(j, "not the address of a host");
-        job_finish(j);
-    } else {
-        atomic_fetch_add(&j->refs, 1);
-        rc = start_thread(j);
-        if (rc < 0) {
-            job_put(j);
-            job_put(j);
-            return rc;
-        }
     }
     r->job = j;
     ev_io_set(&r->io, j->done_fd, EV_READ);

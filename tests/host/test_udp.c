@@ -232,7 +232,8 @@ static void test_bad_descriptors(void **state)
     struct dgram d[4], in[4];
 
     (void)state;
-    memcpy(text, "ab", 2);
+    text[0] = 'a';
+    text[1] = 'b';
     d[0] = to(a, text, 1);
     d[1] = to(a, text, UINT16_MAX); /* longer than UDP can be */
     d[2] = to(a, text, 1);

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "proto/mac.h"
 #include "proto/seal.h"
 #include "proto/wire.h"
 #include "protocol_doc.h"
@@ -366,7 +367,7 @@ static void prose_has_the_same_numbers(void **state)
 
 /* ---- address examples ---- */
 
-/* The arithmetic of section 5 once more, in its plainest form. */
+/* By the code, and by the arithmetic of section 5 once more, in its plainest form. */
 static void address_examples(void **state)
 {
     (void)state;
@@ -381,6 +382,13 @@ static void address_examples(void **state)
         if (sscanf(line, "| %u.%u.%u.%u:%u | %x:%x:%x:%x:%x:%x | %63s |", &a[0], &a[1], &a[2],
                    &a[3], &port, &m[0], &m[1], &m[2], &m[3], &m[4], &m[5], ll) != 12)
             continue;
+        struct endpoint ep = { { { (uint8_t)a[0], (uint8_t)a[1], (uint8_t)a[2], (uint8_t)a[3] } },
+                               be16_of((uint16_t)port) };
+        struct mac mac = mac_of_endpoint(ep);
+        char text[IP6_TEXT_LEN];
+        for (int i = 0; i < 6; i++)
+            assert_int_equal(m[i], mac.b[i]);
+        assert_string_equal(ll, ip6_text(text, mac_link_local(mac)));
         assert_int_equal(m[0], (a[0] & ~3u) + 2);
         for (int i = 1; i < 4; i++)
             assert_int_equal(m[i], a[i]);

@@ -19,6 +19,7 @@ struct alive {
     mono_ns asked;      /* last request */
     unsigned unanswered;
     uint64_t number; /* of the last request */
+    bool ask;        /* a request is due at once */
     mono_ns rtt;     /* of the last answered request; 0 unknown */
 };
 

@@ -45,6 +45,8 @@ struct client_engine {
     mono_ns carrier_at;       /* carrier comes on then at the latest; NEVER nothing waits */
     mono_ns withdraw_at;      /* carrier goes off then (after the last RA); NEVER */
     mono_ns nudge_after;      /* no NUDGE counts before */
+    bool hint;                /* a port unreachable waits for the next tick */
+    bool by_silence;          /* HELD: hearing the router again ends it */
     mono_ns up_since;
     uint16_t mtu_told; /* last MTU_SET */
     struct events events;

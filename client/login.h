@@ -7,12 +7,12 @@
  *               ^           |  ^     |
  *               +-- PAUSE <-+--+-----+      silence, busy, refused, mac-taken; CONFIRMs unanswered
  *
- * A login travels outside, or for a rekey inside the live keypair. Every try makes a new LOGIN, but
- * one: the first after silence repeats the LOGIN before it octet for octet, so that an answer that
- * is merely late still counts and the router's table holds one tentative keypair for both. Once a
- * cookie has come every try is a new LOGIN: only then does its sealed cookie say anything, and the
- * router stopped counting tentative ones when it gave it. A COOKIE is answered at once, but only
- * once per try.
+ * A login travels outside, or for a rekey inside the live keypair. A LOGIN that meets silence is
+ * sent once more octet for octet: an answer that is merely late still counts, and the router's
+ * table holds one tentative keypair for both. The try after that is a new LOGIN. Once a LOGIN
+ * carries a cookie every try is new: what its sealed cookie proves gets no better by repeating it,
+ * and a router that asks for cookies takes a fresh LOGIN in place of the older one. A COOKIE is
+ * answered at once, but only once per try, so two sides that disagree cannot chase each other.
  *
  * Collisions: a mac-taken answer is followed, MAC_TAKEN_PAUSE later, by a LOGIN from a new socket
  * that says how often that happened; at MAC_TAKEN_TRIES the router assigns a MAC. When a new socket
@@ -67,6 +67,7 @@ struct login {
     struct cookie_purse purse[CLIENT_SOCKS];
     unsigned silent; /* LOGINs unanswered in a row */
 
+    bool hurry;        /* TAP traffic and NUDGEs may end this PAUSE early */
     uint8_t sock;      /* LOGINs leave from here */
     uint8_t sock_good; /* the last one that had an answer */
     uint8_t sock_mask; /* open ones */
@@ -74,6 +75,8 @@ struct login {
     unsigned taken; /* mac-taken answers in this login */
     bool new_sock;  /* the next try opens one */
 
+    struct endpoint back_router; /* where DATA went before the keypair in CONFIRM */
+    uint8_t back_sock;
     struct settings settings; /* of the LOGIN_REPLY, valid in CONFIRM */
     unsigned confirms;        /* sent */
     size_t confirm_size;      /* of the big one; 0 none */

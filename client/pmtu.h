@@ -42,6 +42,9 @@ uint16_t pmtu_cap(unsigned outer, unsigned config, unsigned router);
 /* pmtu_start() - a new path with @cap: 1280 until something is proved */
 void pmtu_start(struct pmtu *p, uint16_t cap);
 
+/* pmtu_recap() - the cap of the same path changed: go down at once, or search at the next tick */
+void pmtu_recap(struct pmtu *p, uint16_t cap);
+
 /* pmtu_confirm_size() - octets of the datagram with the big CONFIRM; 0 when there is nothing to
  * prove */
 size_t pmtu_confirm_size(const struct pmtu *p);

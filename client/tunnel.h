@@ -2,9 +2,9 @@
 /* tunnel.h - the way to the router: keys, endpoint, socket; everything sent under the keys
  *
  * DOC: whatever is sealed leaves through here, so this is where it is known when something was sent
- * last and which counters a NUDGE may echo. A mark {time, index, counter} is kept every 250 ms,
- * enough of them for NUDGE_MEMORY; a counter between the oldest recent mark and the next one to use
- * was sent in that time. At the edge the answer is "too old" up to one spacing early, never late.
+ * last and which counters a NUDGE may echo. A mark holds the counters sent in 250 ms or a little
+ * less; there are enough of them for NUDGE_MEMORY. At its edge the answer is "too old" up to 250 ms
+ * early, never late.
  */
 #ifndef SIXTAP_CLIENT_TUNNEL_H
 #define SIXTAP_CLIENT_TUNNEL_H
@@ -17,8 +17,8 @@
 
 struct tunnel_mark {
     mono_ns time;
-    uint32_t index;   /* the router's, in the DATA */
-    uint64_t counter; /* of the first DATA sent at or after that time */
+    uint32_t index;       /* the router's, in the DATA */
+    uint64_t first, last; /* counters sent from then until the next mark */
 };
 
 struct tunnel {
@@ -51,7 +51,8 @@ bool tunnel_control(struct tunnel *tn, const struct turn *t, const struct contro
 bool tunnel_emit(const struct tunnel *tn, const struct turn *t, uint8_t *p, size_t len,
                  struct endpoint to, uint8_t sock);
 
-/* tunnel_sent() - was a DATA with this index and counter sent in the last NUDGE_MEMORY? */
+/* tunnel_sent() - was a DATA with this counter sent in the last NUDGE_MEMORY, with the keypair that
+ * is sent with now, @index being its? */
 bool tunnel_sent(const struct tunnel *tn, uint32_t index, uint64_t counter, mono_ns now);
 
 #endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* member.c - being a member: gaining and losing the router, and what the device shall be meanwhile
+ */
+#include "client/member.h"
+
+#include "client/traffic.h"
+#include "proto/mac.h"
+#include "proto/nd.h"
+
+#define WITHDRAW_AFTER (50 * NS_PER_MS) /* carrier goes this long after the last RA */
+
+/* ---- what the device shall be ---- */
+
+/* commit_want() - make @w the wish, with a new serial if it differs */
+static void commit_want(struct client_engine *e, const struct turn *t, struct device_want *w)
+{
+    if (memcmp(w, &e->want, sizeof(*w)) == 0)
+        return;
+    if (w->carrier != e->want.carrier)
+        turn_event(t, (struct client_event){ .kind = EVENT_CARRIER, .a = w->carrier });
+    w->serial++;
+    memcpy(&e->want, w, sizeof(*w));
+}
+
+/* member_settings() - the part of the wish that the router decides */
+void member_settings(struct client_engine *e, const struct turn *t)
+{
+    const struct settings *s = &e->settings;
+    struct device_want w;
+
+    memcpy(&w, &e->want, sizeof(w)); /* with its padding, for memcmp */
+    w.created = true;
+    w.mac = s->mac;
+    w.router_mac = s->router_mac;
+    w.segment = s->segment;
+    w.on_link = s->segment_flags & SEGMENT_ON_LINK;
+    w.default_route = e->cfg->default_route && (s->segment_flags & SEGMENT_DEFAULT_ROUTE);
+    w.n_address = s->n_address;
+    memcpy(w.address, s->address, sizeof(w.address));
+    w.n_route = s->n_route;
+    memcpy(w.route, s->route, sizeof(w.route));
+    w.n_delegated = s->n_delegated;
+    memcpy(w.delegated, s->delegated, sizeof(w.delegated));
+    if (e->want.created && !mac_eq(w.mac, e->want.mac))
+        turn_event(t, (struct client_event){ .kind = EVENT_MAC_CHANGED, .mac = w.mac });
+    struct mac mac = w.mac;
+    w.mac = e->want.mac;
+    if (e->want.created && memcmp(&w, &e->want, sizeof(w)) != 0)
+        turn_event(t, (struct client_event){ .kind = EVENT_SETTINGS_CHANGED });
+    w.mac = mac;
+    if (w.mtu == 0)
+        w.mtu = INNER_MTU_MIN;
+    commit_want(e, t, &w);
+}
+
+/* member_mtu() - bring the wish and the router to what pmtu has proved */
+void member_mtu(struct client_engine *e, const struct turn *t)
+{
+    struct control c = { .type = TLV_MTU_SET, .size = e->pmtu.mtu };
+    struct device_want w;
+
+    memcpy(&w, &e->want, sizeof(w));
+    w.mtu = e->pmtu.mtu;
+    if (w.mtu != e->want.mtu)
+        turn_event(t,
+                   (struct client_event){ .kind = EVENT_MTU, .a = e->pmtu.mtu, .b = e->pmtu.cap });
+    commit_want(e, t, &w);
+    if (e->mtu_told != e->pmtu.mtu && tunnel_control(&e->tunnel, t, &c, 1, 0))
+        e->mtu_told = e->pmtu.mtu;
+}
+
+/* member_settle() - the wait for the big CONFIRM is over, one way or the other */
+void member_settle(struct client_engine *e, const struct turn *t)
+{
+    struct device_want w;
+
+    e->carrier_at = NEVER;
+    member_mtu(e, t);
+    pmtu_search(&e->pmtu, t->now);
+    memcpy(&w, &e->want, sizeof(w));
+    w.carrier = true;
+    commit_want(e, t, &w);
+}
+
+void member_carrier_off(struct client_engine *e, const struct turn *t)
+{
+    struct device_want w;
+
+    e->withdraw_at = NEVER;
+    memcpy(&w, &e->want, sizeof(w));
+    w.carrier = w.default_route = false;
+    commit_want(e, t, &w);
+}
+
+/* member_last_ra() - tell our own kernel, in the router's name, that it is no default router any
+ * more Source: RFC 4861 6.2.5, 6.3.4 */
+void member_last_ra(struct client_engine *e, const struct turn *t)
+{
+    struct nd_ra ra = { .hop_limit = 64, .slla = e->want.router_mac };
+    uint8_t *eth = out_alloc(t->out, ETH_LEN + ND_PACKET_MAX);
+    struct mac dst = mac_multicast(ip6_all_nodes);
+
+    if (!eth) {
+        turn_drop(t, DROP_NO_ROOM, 1);
+        return;
+    }
+    memcpy(eth, dst.b, MAC_LEN);
+    memcpy(eth + MAC_LEN, e->want.router_mac.b, MAC_LEN);
+    be16_store(eth + 2 * MAC_LEN, ETHERTYPE_IP6);
+    size_t len = nd_build_ra(eth + ETH_LEN, mac_link_local(e->want.router_mac), ip6_all_nodes, &ra);
+    if (!out_pkt(t->out, eth, ETH_LEN + len))
+        turn_drop(t, DROP_NO_ROOM, 1);
+}
+
+/* withdraw() - the network goes: at once, or in `configure: ra` after a last RA has been heard */
+static void withdraw(struct client_engine *e, const struct turn *t)
+{
+    if (e->cfg->configure == CONFIGURE_RA && e->want.carrier) {
+        member_last_ra(e, t);
+        e->withdraw_at = t->now + WITHDRAW_AFTER;
+        return;
+    }
+    member_carrier_off(e, t);
+}
+
+/* ---- gaining and losing the router ---- */
+
+/* member_confirmed() - the router has the new keypair: its settings hold from now on */
+void member_confirmed(struct client_engine *e, const struct turn *t)
+{
+    bool inside = e->login.inside;
+    mono_ns took = time_since(t->now, e->login.started);
+
+    e->settings = e->login.settings;
+    login_confirmed(&e->login);
+    if (e->state != CLIENT_UP)
+        e->up_since = t->now;
+    e->state = CLIENT_UP;
+    e->hold_until = e->withdraw_at = NEVER;
+    unsigned keepalive = e->settings.keepalive_s;
+    if (e->cfg->keepalive_s && e->cfg->keepalive_s < keepalive)
+        keepalive = e->cfg->keepalive_s;
+    alive_start(&e->alive, keepalive, t->now);
+    member_settings(e, t);
+    if (inside) {
+        e->rekeys++;
+        turn_event(t, (struct client_event){ .kind = EVENT_REKEYED });
+        return;
+    }
+    e->logins++;
+    turn_event(t, (struct client_event){ .kind = EVENT_LOGGED_IN,
+                                         .ep = e->settings.seen,
+                                         .mac = e->settings.mac,
+                                         .a = (uint32_t)(took / NS_PER_MS) });
+    e->mtu_told = 0;
+    if (e->pmtu.mtu < e->pmtu.cap)
+        e->carrier_at = t->now + CARRIER_WAIT;
+    else
+        member_settle(e, t);
+}
+
+/* member_lost() - there is no router any more: hold, and log in anew at @when */
+void member_lost(struct client_engine *e, const struct turn *t, mono_ns when)
+{
+    alive_stop(&e->alive);
+    e->by_silence = false;
+    if (e->state == CLIENT_UP) {
+        e->state = CLIENT_HELD;
+        e->hold_until = t->now + time_s(e->cfg->hold_s);
+    }
+    login_start(&e->login, &e->tunnel, false, t->now, when);
+}
+
+void member_hold_over(struct client_engine *e, const struct turn *t)
+{
+    e->hold_until = NEVER;
+    e->state = CLIENT_START;
+    turn_event(t, (struct client_event){ .kind = EVENT_HOLD_OVER, .a = e->cfg->hold_s });
+    withdraw(e, t);
+}
+
+/* member_heard() - DATA opened under current */
+void member_heard(struct client_engine *e, const struct turn *t)
+{
+    alive_heard(&e->alive, t->now);
+    if (e->state == CLIENT_START && e->by_silence)
+        login_kick(&e->login, t->now); /* the device is down already: only a login brings it back */
+    if (e->state != CLIENT_HELD || !e->by_silence || e->login.state == LOGIN_CONFIRM)
+        return;
+    e->state = CLIENT_UP;
+    e->hold_until = NEVER;
+    login_stop(&e->login);
+    alive_start(&e->alive, (unsigned)(e->alive.interval / NS_PER_S), t->now);
+    turn_event(t, (struct client_event){ .kind = EVENT_ROUTER_BACK, .ep = e->tunnel.router });
+}
+
+/* member_hint() - a NUDGE or its like, already believed: try a login, at most one per NUDGE_PAUSE
+ */
+void member_hint(struct client_engine *e, const struct turn *t, unsigned how)
+{
+    if (t->now < e->nudge_after)
+        return;
+    /* NUDGE_PAUSE to 3/2 of it: a thousand clients of one restarted router spread out */
+    e->nudge_after = t->now + NUDGE_PAUSE + time_jitter(NUDGE_PAUSE / 4, 100, entropy_u32(t->rnd));
+    turn_event(t, (struct client_event){ .kind = EVENT_NUDGE, .ep = e->tunnel.router, .a = how });
+    if (e->login.state == LOGIN_IDLE || e->login.state == LOGIN_CONFIRM || e->login.inside)
+        login_start(&e->login, &e->tunnel, false, t->now, t->now);
+    else
+        login_kick(&e->login, t->now);
+}

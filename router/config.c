@@ -85,8 +85,9 @@ static const struct conf_key router_keys[] = {
     { "limits", CONF_MAP, .keys = limits_keys, .help = "sizes and rates" },
     { "control", CONF_CONTROL, AT(control), .def = "@sixtap-router-DEVICE",
       .help = "the socket that `sixtap-router status` asks" },
-    { "clients", CONF_LIST, AT(clients), AUX(n_clients), .max = 65535, .keys = client_keys,
-      .item_size = sizeof(struct router_client), .def = "[]", .help = "who may log in" },
+    { "clients", CONF_LIST, .off = offsetof(struct router_config, clients), AUX(n_clients),
+      .max = 65535, .keys = client_keys, .item_size = sizeof(struct router_client), .def = "[]",
+      .help = "who may log in" },
     { 0 },
 };
 
@@ -242,20 +243,20 @@ static void check_access(struct conf *f, const struct router_config *c)
                      conf_given(f, c, join[0]) ? join[0] : join[1]);
 }
 
-static int by_name(const void *a, const void *b)
+static int by_name(const void *a, const void *b, void *clients)
 {
-    const struct router_client *x = *(const struct router_client *const *)a;
-    const struct router_client *y = *(const struct router_client *const *)b;
-    int d = strcmp(x->name, y->name);
-    return d ? d : (x > y) - (x < y);
+    unsigned i = *(const unsigned *)a, j = *(const unsigned *)b;
+    const struct router_client *c = clients;
+    int d = strcmp(c[i].name, c[j].name);
+    return d ? d : (i > j) - (i < j);
 }
 
-static int by_key(const void *a, const void *b)
+static int by_key(const void *a, const void *b, void *clients)
 {
-    const struct router_client *x = *(const struct router_client *const *)a;
-    const struct router_client *y = *(const struct router_client *const *)b;
-    int d = memcmp(x->public_key, y->public_key, KEY_LEN);
-    return d ? d : (x > y) - (x < y);
+    unsigned i = *(const unsigned *)a, j = *(const unsigned *)b;
+    const struct router_client *c = clients;
+    int d = memcmp(c[i].public_key, c[j].public_key, KEY_LEN);
+    return d ? d : (i > j) - (i < j);
 }
 
 static void twice(struct conf *f, const char *key, const struct router_client *first,
@@ -267,19 +268,28 @@ static void twice(struct conf *f, const char *key, const struct router_client *f
 }
 
 /* Equal names and keys stand side by side when sorted, in the order of the file. */
-static void check_unique(struct conf *f, const struct router_client **sorted, unsigned n)
+static void check_unique(struct conf *f, const struct router_config *c)
 {
-    qsort(sorted, n, sizeof(*sorted), by_name);
-    for (unsigned i = 1; i < n; i++) {
-        if (sorted[i]->name[0] && strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
-            twice(f, "name", sorted[i - 1], sorted[i]);
+    unsigned *order = calloc(c->n_clients + 1, sizeof(*order));
+    if (!order) {
+        conf_problem(f, (struct conf_mark){ 0 }, "memory is out");
+        return;
     }
-    qsort(sorted, n, sizeof(*sorted), by_key);
-    for (unsigned i = 1; i < n; i++) {
-        bool set = !sodium_is_zero(sorted[i]->public_key, KEY_LEN);
-        if (set && memcmp(sorted[i - 1]->public_key, sorted[i]->public_key, KEY_LEN) == 0)
-            twice(f, "public_key", sorted[i - 1], sorted[i]);
+    for (unsigned i = 0; i < c->n_clients; i++)
+        order[i] = i;
+    qsort_r(order, c->n_clients, sizeof(*order), by_name, c->clients);
+    for (unsigned i = 1; i < c->n_clients; i++) {
+        const struct router_client *x = &c->clients[order[i - 1]], *y = &c->clients[order[i]];
+        if (y->name[0] && strcmp(x->name, y->name) == 0)
+            twice(f, "name", x, y);
     }
+    qsort_r(order, c->n_clients, sizeof(*order), by_key, c->clients);
+    for (unsigned i = 1; i < c->n_clients; i++) {
+        const struct router_client *x = &c->clients[order[i - 1]], *y = &c->clients[order[i]];
+        if (conf_ok(f, y, "public_key") && memcmp(x->public_key, y->public_key, KEY_LEN) == 0)
+            twice(f, "public_key", x, y);
+    }
+    free(order);
 }
 
 static void check_clients(struct conf *f, const struct router_config *c)
@@ -298,15 +308,7 @@ static void check_clients(struct conf *f, const struct router_config *c)
                          "`sixtap-client pubkey` "
                          "prints for the client's private key");
     }
-    const struct router_client **sorted = calloc(c->n_clients + 1, sizeof(*sorted));
-    if (!sorted) {
-        conf_problem(f, (struct conf_mark){ 0 }, "memory is out");
-        return;
-    }
-    for (unsigned i = 0; i < c->n_clients; i++)
-        sorted[i] = &c->clients[i];
-    check_unique(f, sorted, c->n_clients);
-    free(sorted);
+    check_unique(f, c);
     bool nobody = c->n_clients == 0 && c->access == ACCESS_LISTED;
     if (nobody && conf_problems(f) == 0)
         conf_warn(f, mark_or_top(f, c, "clients"), "clients: none, so nobody can log in");

@@ -59,6 +59,7 @@ enum conf_type {
 struct conf_key {
     const char *name;
     enum conf_type type;
+    bool required;
     size_t off;  /* of the field in its structure */
     size_t size; /* of the field */
     size_t aux;  /* see conf_type; CONF_KEY, _SECRET, _KEY_FILE: a bool set when given; 0: none */
@@ -66,10 +67,9 @@ struct conf_key {
     const char *const *words;    /* CONF_ENUM: NULL-ended, words[value] */
     const struct conf_key *keys; /* CONF_MAP, CONF_LIST */
     size_t item_size;            /* CONF_LIST */
-    bool required;
-    const char *unit; /* "s", "octets"; NULL none */
-    const char *def;  /* default as an operator would write or say it; NULL: none */
-    const char *help; /* one sentence */
+    const char *unit;            /* "s", "octets"; NULL none */
+    const char *def;             /* default as an operator would write or say it; NULL: none */
+    const char *help;            /* one sentence */
 };
 
 #define CONF_AT(type, field) .off = offsetof(type, field), .size = sizeof(((type *)0)->field)

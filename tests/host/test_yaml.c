@@ -87,8 +87,8 @@ static const struct conf_key keys[] = {
     { "prefix", CONF_PREFIX, AT(prefix), .min = 48, .max = 126 },
     { "secret", CONF_SECRET, AT(secret), AUX(has_secret) },
     { "map", CONF_MAP, .keys = map_keys },
-    { "items", CONF_LIST, AT(items), AUX(n_items), .max = 3, .keys = item_keys,
-      .item_size = sizeof(struct item) },
+    { "items", CONF_LIST, .off = offsetof(struct sample, items), AUX(n_items), .max = 3,
+      .keys = item_keys, .item_size = sizeof(struct item) },
     { 0 },
 };
 

@@ -40,8 +40,9 @@ void icmp6_bucket_init(struct icmp6_bucket *b, uint32_t per_s, uint32_t burst, m
 /* icmp6_bucket_take() - one token; false when empty */
 bool icmp6_bucket_take(struct icmp6_bucket *b, mono_ns now);
 
-/* icmp6_error_allowed() - the rules of RFC 4443 2.4 (e) for an error of @type about @f */
-bool icmp6_error_allowed(const struct frame *f, uint8_t type);
+/* icmp6_error_allowed() - the rules of RFC 4443 2.4 (e) for an error of @type and @code about @f. What cannot be read (an
+ * undecided chain, a later fragment of ICMPv6) may be an error itself and gets none. */
+bool icmp6_error_allowed(const struct frame *f, uint8_t type, uint8_t code);
 
 /* icmp6_error() - write the error about @f into @out (ICMP6_ERROR_MAX octets), hop limit 64
  * @src: our own address     @param: MTU of Packet Too Big (raised to 1 280), pointer, or 0
@@ -52,8 +53,9 @@ size_t icmp6_error(uint8_t *out, const struct frame *f, struct ip6 src, uint8_t 
 /* icmp6_echo_valid() - is @f a whole echo request with a right checksum? */
 bool icmp6_echo_valid(const struct frame *f);
 
-/* icmp6_echo_turn() - turn the echo request @f into its reply in place: from @src (the address that was asked, or
- * an own unicast one when a group was) to f->src, hop limit 64, checksum updated. @f's view is updated as well. */
+/* icmp6_echo_turn() - turn the echo request @f, for which icmp6_echo_valid() held, into its reply in place: from @src (the address that was asked, or
+ * an own unicast one when a group was) to f->src, hop limit 64, checksum updated. Extension headers are taken out: the
+ * reply starts at f->p as before, but may be shorter. @f's view is updated as well. */
 void icmp6_echo_turn(struct frame *f, struct ip6 src);
 
 #endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* bindings.c - which member may use an IPv6 address as source, and receives it */
+#include "router/bindings.h"
+
+#include <sodium.h>
+
+#define STABLE_TRIES 256u
+
+static size_t round_up(size_t n)
+{
+    return (n + 63) & ~(size_t)63;
+}
+
+static uint32_t n_addresses(const struct router_config *c)
+{
+    return c->max_members * BOUND_MAX;
+}
+
+static uint32_t n_reserved(const struct router_config *c)
+{
+    return c->n_clients ? c->n_clients : 1;
+}
+
+size_t bindings_bytes(const struct router_config *c)
+{
+    return round_up(table_bytes(n_addresses(c), IP6_LEN)) +
+           round_up(table_bytes(n_reserved(c), IP6_LEN)) +
+           round_up(n_reserved(c) * sizeof(struct ip6)) + 64;
+}
+
+/* In the order of the configuration, so that a client added at its end moves nobody. */
+static void reserve_all(struct bindings *b, const struct router_config *c)
+{
+    for (uint32_t i = 0; i < c->n_clients; i++) {
+        struct ip6 a;
+        memset(&b->assigned[i], 0, sizeof(b->assigned[i]));
+        if (bindings_stable(b, SLOT_ABSENT, c->clients[i].public_key, &a) &&
+            table_put(&b->reserved, a.b, i))
+            b->assigned[i] = a;
+    }
+}
+
+void bindings_init(struct bindings *b, void *mem, const struct router_config *c, struct members *ms,
+                   struct ip6 router_ll, const uint8_t *hash_key)
+{
+    static const uint8_t label[] = "sixtap stable address";
+    uint8_t *p = (uint8_t *)round_up((size_t)mem);
+
+    memset(b, 0, sizeof(*b));
+    b->ms = ms;
+    b->prefix = c->prefix;
+    b->anycast = c->prefix.addr;
+    b->router[0] = c->address;
+    b->router[1] = router_ll;
+    b->n_clients = c->n_clients;
+    crypto_generichash(b->secret, sizeof(b->secret), label, sizeof(label) - 1, c->private_key,
+                       KEY_LEN);
+    table_init(&b->by_addr, p, n_addresses(c), IP6_LEN, hash_key);
+    p += round_up(table_bytes(n_addresses(c), IP6_LEN));
+    table_init(&b->reserved, p, n_reserved(c), IP6_LEN, hash_key);
+    p += round_up(table_bytes(n_reserved(c), IP6_LEN));
+    b->assigned = (struct ip6 *)(void *)p;
+    if (c->addressing == ADDRESSING_STABLE)
+        reserve_all(b, c);
+}
+
+bool bindings_in_segment(const struct bindings *b, struct ip6 a)
+{
+    return ip6_is_link_local(a) || ip6_in(a, b->prefix);
+}
+
+static bool is_router(const struct bindings *b, struct ip6 a)
+{
+    return ip6_eq(a, b->router[0]) || ip6_eq(a, b->router[1]) || ip6_eq(a, b->anycast);
+}
+
+/* An identifier of EUI-64 shape, in a prefix that leaves room for one: it belongs to a MAC or to
+ * nobody. */
+static bool eui_shaped(const struct bindings *b, struct ip6 a, struct mac *ret)
+{
+    if (!ip6_is_link_local(a) && b->prefix.len > 64)
+        return false;
+    return mac_of_eui64(a.b + 8, ret);
+}
+
+enum owner_kind bindings_owner(const struct bindings *b, struct ip6 a, struct member **ret_member)
+{
+    struct mac mac;
+    struct member *m = NULL;
+
+    if (is_router(b, a))
+        return OWNER_ROUTER;
+    if (eui_shaped(b, a, &mac)) {
+        m = member_by_mac(b->ms, mac);
+        if (m && !ip6_eq(a, m->link_local) && !ip6_eq(a, m->eui_global))
+            m = NULL;
+    } else {
+        uint32_t slot = table_find(&b->by_addr, a.b);
+        if (slot != TABLE_NONE)
+            m = &b->ms->m[slot];
+    }
+    if (!m)
+        return OWNER_NONE;
+    *ret_member = m;
+    return OWNER_MEMBER;
+}
+
+/* The slot of @a in m->bound, or -1. */
+static int bound_find(const struct member *m, struct ip6 a)
+{
+    if (m->hint < m->n_bound && ip6_eq(m->bound[m->hint].addr, a))
+        return m->hint;
+    for (unsigned i = 0; i < m->n_bound; i++) {
+        if (ip6_eq(m->bound[i].addr, a))
+            return (int)i;
+    }
+    return -1;
+}
+
+bool bindings_owns(const struct bindings *b, const struct member *m, struct ip6 a)
+{
+    (void)b;
+    return ip6_eq(a, m->link_local) || bound_find(m, a) >= 0 ||
+           (!ip6_is_unspecified(m->eui_global) && ip6_eq(a, m->eui_global));
+}
+
+static void bound_remove(struct bindings *b, struct member *m, unsigned i)
+{
+    table_del(&b->by_addr, m->bound[i].addr.b);
+    if (m->bound[i].how == BOUND_LEARNED)
+        m->n_learned--;
+    m->bound[i] = m->bound[--m->n_bound];
+}
+
+/* Room for one more learned address: the longest unused gives way if that was long enough ago. */
+static bool make_room(struct bindings *b, struct member *m, mono_ns now)
+{
+    int oldest = -1;
+
+    if (m->n_learned < LEARNED_PER_MEMBER && m->n_bound < BOUND_MAX)
+        return true;
+    for (unsigned i = 0; i < m->n_bound; i++) {
+        if (m->bound[i].how == BOUND_LEARNED &&
+            (oldest < 0 || m->bound[i].used < m->bound[oldest].used))
+            oldest = (int)i;
+    }
+    if (oldest < 0 || time_since(now, m->bound[oldest].used) < BOUND_IDLE)
+        return false;
+    bound_remove(b, m, (unsigned)oldest);
+    return true;
+}
+
+static bool bound_add(struct bindings *b, struct member *m, struct ip6 a, enum bound_how how,
+                      mono_ns now)
+{
+    if (m->n_bound == BOUND_MAX || !table_put(&b->by_addr, a.b, member_slot(b->ms, m)))
+        return false;
+    m->bound[m->n_bound++] = (struct bound){ .addr = a, .used = now, .how = how };
+    if (how == BOUND_LEARNED)
+        m->n_learned++;
+    return true;
+}
+
+enum drop bindings_guard(struct bindings *b, struct member *m, struct ip6 src, mono_ns now,
+                         bool *ret_learned)
+{
+    struct mac mac;
+    struct member *owner;
+
+    *ret_learned = false;
+    if (ip6_eq(src, m->link_local) || ip6_eq(src, m->eui_global))
+        return DROP_NONE;
+    int i = bound_find(m, src);
+    if (i >= 0) {
+        m->hint = (uint8_t)i;
+        m->bound[i].used = now;
+        return DROP_NONE;
+    }
+    if (!bindings_in_segment(b, src) || eui_shaped(b, src, &mac) ||
+        bindings_owner(b, src, &owner) != OWNER_NONE)
+        return DROP_SRC_GUARD;
+    uint32_t client = table_find(&b->reserved, src.b);
+    if (client != TABLE_NONE && client != m->client)
+        return DROP_SRC_GUARD;
+    if (!make_room(b, m, now) || !bound_add(b, m, src, BOUND_LEARNED, now))
+        return DROP_BINDINGS;
+    *ret_learned = true;
+    return DROP_NONE;
+}
+
+bool bindings_stable(const struct bindings *b, uint32_t client, const uint8_t *key, struct ip6 *ret)
+{
+    struct member *owner;
+
+    if (client < b->n_clients && !ip6_is_unspecified(b->assigned[client])) {
+        *ret = b->assigned[client];
+        /* Nobody but its client can bind a reserved address. */
+        return true;
+    }
+    for (uint32_t try = 0; try < STABLE_TRIES; try++) {
+        struct ip6 a;
+        if (!iid_stable(b->secret, key, b->prefix, try, &a))
+            continue;
+        if (table_find(&b->reserved, a.b) != TABLE_NONE)
+            continue;
+        enum owner_kind k = bindings_owner(b, a, &owner);
+        if (k == OWNER_ROUTER || (k == OWNER_MEMBER && memcmp(owner->key, key, KEY_LEN) != 0))
+            continue;
+        *ret = a;
+        return true;
+    }
+    return false;
+}
+
+bool bindings_assign(struct bindings *b, struct member *m, struct ip6 a, mono_ns now)
+{
+    struct member *owner;
+
+    int i = bound_find(m, a);
+    if (i >= 0) {
+        if (m->bound[i].how == BOUND_LEARNED)
+            m->n_learned--;
+        m->bound[i].how = BOUND_ASSIGNED;
+        return true;
+    }
+    return bindings_owner(b, a, &owner) == OWNER_NONE && bound_add(b, m, a, BOUND_ASSIGNED, now);
+}
+
+void bindings_release(struct bindings *b, struct member *m)
+{
+    while (m->n_bound)
+        bound_remove(b, m, m->n_bound - 1u);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* bindings.h - which member may use an IPv6 address as source, and receives it
+ *
+ * DOC: three kinds. The EUI-64 addresses of a member's MAC are its own by arithmetic; nobody else
+ * can have an identifier of that shape. Assigned addresses are given at login. Learned ones are
+ * taken by the first who does DAD for a free address of the segment, or sends from it (RFC 6620 DAD
+ * and data trigger): at most LEARNED_PER_MEMBER a member, never at the cost of another member. When
+ * a member's own are used up, the one it has not used for longest gives way, if that is BOUND_IDLE
+ * or more.
+ *
+ * Addresses of absent listed clients are reserved for them, so that a stable address stays stable.
+ *
+ * Standards: RFC 6620 3, RFC 7039, RFC 4291 2.6.1.
+ */
+#ifndef SIXTAP_ROUTER_BINDINGS_H
+#define SIXTAP_ROUTER_BINDINGS_H
+
+#include "router/members.h"
+
+#define BOUND_IDLE (600 * NS_PER_S)
+
+struct bindings {
+    struct members *ms;
+    struct prefix prefix;
+    struct ip6 anycast;    /* prefix:: */
+    struct ip6 router[2];  /* our own: prefix::1 (or address:), fe80::EUI-64 */
+    struct table by_addr;  /* address -> member slot */
+    struct table reserved; /* stable address -> index of a listed client */
+    struct ip6 *assigned;  /* stable address of each listed client */
+    uint32_t n_clients;
+    uint8_t secret[KEY_LEN]; /* of stable identifiers */
+};
+
+/* bindings_bytes(), bindings_init() - as for members; @router_ll: our link-local address */
+size_t bindings_bytes(const struct router_config *c);
+void bindings_init(struct bindings *b, void *mem, const struct router_config *c, struct members *ms,
+                   struct ip6 router_ll, const uint8_t *hash_key);
+
+enum owner_kind {
+    OWNER_NONE,   /* nobody */
+    OWNER_ROUTER, /* the router itself, anycast included */
+    OWNER_MEMBER,
+};
+
+/* bindings_owner() - who owns @a; *ret_member is set for OWNER_MEMBER */
+enum owner_kind bindings_owner(const struct bindings *b, struct ip6 a, struct member **ret_member);
+
+/* bindings_owns() - does @m own @a? The fast check of the packet path. */
+bool bindings_owns(const struct bindings *b, const struct member *m, struct ip6 a);
+
+/* bindings_in_segment() - link-local, or inside the segment's prefix */
+bool bindings_in_segment(const struct bindings *b, struct ip6 a);
+
+/* bindings_guard() - may @m send from @src? Learns a free address (@ret_learned is then true).
+ * Return: DROP_NONE, DROP_SRC_GUARD, DROP_BINDINGS. @src is no multicast, :: or loopback address.
+ */
+enum drop bindings_guard(struct bindings *b, struct member *m, struct ip6 src, mono_ns now,
+                         bool *ret_learned);
+
+/* bindings_stable() - the stable address a client is given
+ * @client: index of the listed client, or SLOT_ABSENT       @key: its public key
+ * Return: false when none of 256 tries gives a free one. */
+bool bindings_stable(const struct bindings *b, uint32_t client, const uint8_t *key,
+                     struct ip6 *ret);
+
+/* bindings_assign() - @a belongs to @m from now on; false when somebody else has it or the table is
+ * full */
+bool bindings_assign(struct bindings *b, struct member *m, struct ip6 a, mono_ns now);
+
+/* bindings_release() - forget all of @m's, before it goes */
+void bindings_release(struct bindings *b, struct member *m);
+
+#endif

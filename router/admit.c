@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: MIT */
+/* admit.c - from a LOGIN to a member: verdicts, tentative keypairs, the collision rule,
+ * confirmation */
+#include "router/admit.h"
+
+#include <assert.h>
+#include <sodium.h>
+
+#define BUSY_BACKOFF_S 10u
+#define ASSIGN_TRIES   16u
+#define COOKIES_PER_S  20u /* to one address */
+
+static size_t round_up(size_t n)
+{
+    return (n + 63) & ~(size_t)63;
+}
+
+static uint32_t n_clients(const struct router_config *c)
+{
+    return c->n_clients ? c->n_clients : 1;
+}
+
+size_t admit_bytes(const struct router_config *c)
+{
+    uint32_t n = members_tentatives(c);
+    return round_up(n * sizeof(struct tentative)) + round_up(n * sizeof(uint32_t)) +
+           round_up(table_bytes(n, 16)) + round_up(table_bytes(n_clients(c), KEY_LEN)) +
+           round_up(sizeof(struct rate_by_ip)) + 64;
+}
+
+void admit_init(struct admit *ad, void *mem, const struct router_config *c, struct members *ms,
+                struct bindings *b, struct notices *notices, const uint8_t *hash_key, mono_ns now,
+                struct entropy *e)
+{
+    uint8_t *p = (uint8_t *)round_up((size_t)mem);
+    uint32_t n = members_tentatives(c);
+
+    memset(ad, 0, sizeof(*ad));
+    ad->conf = c;
+    ad->ms = ms;
+    ad->b = b;
+    ad->notices = notices;
+    ad->n_max = n;
+    identity_of(&ad->self, c->private_key);
+    ad->router_mac = mac_of_endpoint(c->public_ep);
+    cookie_jar_init(&ad->jar, ad->self.public_key, now, e);
+    ad->t = (struct tentative *)(void *)p;
+    p += round_up(n * sizeof(struct tentative));
+    ad->free_t = (uint32_t *)(void *)p;
+    p += round_up(n * sizeof(uint32_t));
+    for (uint32_t i = 0; i < n; i++)
+        ad->free_t[i] = n - 1 - i;
+    table_init(&ad->by_id, p, n, 16, hash_key);
+    p += round_up(table_bytes(n, 16));
+    table_init(&ad->clients, p, n_clients(c), KEY_LEN, hash_key);
+    p += round_up(table_bytes(n_clients(c), KEY_LEN));
+    ad->by_ip = (struct rate_by_ip *)(void *)p;
+    memcpy(ad->by_ip->hash_key, hash_key, sizeof(ad->by_ip->hash_key));
+    for (uint32_t i = 0; i < c->n_clients; i++)
+        table_put(&ad->clients, c->clients[i].public_key, i);
+}
+
+/* ---- the table of tentative keypairs ---- */
+
+static void tentative_id(uint8_t *id, const struct hs_responder *hs)
+{
+    uint8_t both[2 * KEY_LEN];
+    memcpy(both, hs->client_key, KEY_LEN);
+    memcpy(both + KEY_LEN, hs->ephemeral, KEY_LEN);
+    crypto_generichash(id, 16, both, sizeof(both), NULL, 0);
+}
+
+/* Frees the entry; the index goes with it unless it has become a member's. */
+static void tentative_drop(struct admit *ad, struct tentative *t, bool keep_index)
+{
+    if (!keep_index)
+        index_free(ad->ms, t->kp.local_index);
+    table_del(&ad->by_id, t->id);
+    keypair_wipe(&t->kp);
+    sodium_memzero(t, sizeof(*t));
+    ad->n_used--;
+    ad->free_t[ad->n_max - ad->n_used - 1] = (uint32_t)(t - ad->t);
+}
+
+void admit_forget(struct admit *ad, uint32_t ref)
+{
+    tentative_drop(ad, &ad->t[ref], false);
+}
+
+/* How many unconfirmed keypairs @key has, and which is the oldest of the key (of all when @key is
+ * NULL). */
+static unsigned tentative_count(struct admit *ad, const uint8_t *key, struct tentative **ret_oldest)
+{
+    unsigned n = 0;
+
+    *ret_oldest = NULL;
+    for (uint32_t i = 0; i < ad->n_max && n < ad->n_used; i++) {
+        struct tentative *t = &ad->t[i];
+        if (!t->used || (key && memcmp(t->key, key, KEY_LEN) != 0))
+            continue;
+        n++;
+        if (!*ret_oldest || t->expires < (*ret_oldest)->expires)
+            *ret_oldest = t;
+    }
+    return n;
+}
+
+static struct tentative *tentative_new(struct admit *ad, const struct hs_responder *hs,
+                                       const uint8_t *id, mono_ns now, struct entropy *e)
+{
+    struct tentative *oldest;
+
+    if (tentative_count(ad, hs->client_key, &oldest) >= TENTATIVES_PER_KEY)
+        tentative_drop(ad, oldest, false);
+    if (ad->n_used == ad->n_max) {
+        tentative_count(ad, NULL, &oldest);
+        tentative_drop(ad, oldest, false);
+    }
+    uint32_t slot = ad->free_t[ad->n_max - ad->n_used - 1];
+    struct tentative *t = &ad->t[slot];
+    uint32_t index = index_new(ad->ms, INDEX_TENTATIVE, slot, entropy_u32(e));
+    if (index == 0)
+        return NULL;
+    if (!table_put(&ad->by_id, id, slot)) {
+        index_free(ad->ms, index);
+        return NULL;
+    }
+    ad->n_used++;
+    t->used = true;
+    memcpy(t->id, id, sizeof(t->id));
+    memcpy(t->key, hs->client_key, KEY_LEN);
+    t->kp.local_index = index;
+    t->expires = now + TENTATIVE_LIFE;
+    return t;
+}
+
+void admit_expire(struct admit *ad, mono_ns now)
+{
+    for (uint32_t i = 0; i < ad->n_max && ad->n_used; i++) {
+        if (ad->t[i].used && ad->t[i].expires <= now)
+            tentative_drop(ad, &ad->t[i], false);
+    }
+}
+
+mono_ns admit_deadline(const struct admit *ad)
+{
+    mono_ns d = NEVER;
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < ad->n_max && n < ad->n_used; i++) {
+        if (ad->t[i].used) {
+            n++;
+            d = time_earlier(d, ad->t[i].expires);
+        }
+    }
+    return d;
+}
+
+/* ---- decisions ---- */
+
+static bool mac_free_for(const struct admit *ad, struct mac mac, const uint8_t *key)
+{
+    struct member *holder = member_by_mac(ad->ms, mac);
+    if (mac_eq(mac, ad->router_mac))
+        return false;
+    return !holder || memcmp(holder->key, key, KEY_LEN) == 0;
+}
+
+struct candidate { /* who asks, and what it would get */
+    const uint8_t *key;
+    uint32_t client;
+    struct endpoint ep;
+    unsigned tries;
+    struct mac mac;
+    bool has_address;
+    struct ip6 address;
+    enum verdict verdict;
+    enum refusal reason;
+    uint16_t backoff_s;
+};
+
+static void decide_mac(struct admit *ad, struct candidate *c, mono_ns now, struct entropy *e)
+{
+    struct member *m = member_by_key(ad->ms, c->key);
+
+    if (m) {
+        c->mac = m->mac;
+        return;
+    }
+    if (lease_get(ad->ms, c->key, now, &c->mac) && mac_free_for(ad, c->mac, c->key))
+        return;
+    c->mac = mac_of_endpoint(c->ep);
+    if (mac_free_for(ad, c->mac, c->key))
+        return;
+    struct member *holder = member_by_mac(ad->ms, c->mac);
+    struct notice *ev =
+        notice_add(ad->notices, c->tries < MAC_TAKEN_TRIES ? NOTICE_COLLISION : NOTICE_ASSIGNED);
+    ev->client = c->client;
+    ev->other = holder ? holder->client : NOTICE_NOBODY;
+    ev->ep = c->ep;
+    ev->number = c->tries + 1;
+    memcpy(ev->key, c->key, KEY_LEN);
+    ev->mac = c->mac;
+    if (c->tries < MAC_TAKEN_TRIES) {
+        c->verdict = VERDICT_MAC_TAKEN;
+        return;
+    }
+    for (unsigned i = 0; i < ASSIGN_TRIES; i++) {
+        uint64_t rnd;
+        entropy_draw(e, &rnd, sizeof(rnd));
+        c->mac = mac_assigned(rnd);
+        if (mac_free_for(ad, c->mac, c->key)) {
+            ev->mac = c->mac;
+            return;
+        }
+    }
+    c->verdict = VERDICT_BUSY;
+    c->backoff_s = BUSY_BACKOFF_S;
+}
+
+static void decide_address(struct admit *ad, struct candidate *c)
+{
+    if (ad->conf->addressing == ADDRESSING_EUI64) {
+        c->address = mac_address(ad->conf->prefix, c->mac);
+        c->has_address = true;
+        return;
+    }
+    c->has_address = bindings_stable(ad->b, c->client, c->key, &c->address);
+    if (!c->has_address) {
+        c->verdict = VERDICT_REFUSED;
+        c->reason = REFUSAL_NO_ADDRESS;
+    }
+}
+
+static void decide(struct admit *ad, struct candidate *c, enum cipher cipher, mono_ns now,
+                   struct entropy *e)
+{
+    c->verdict = VERDICT_OK;
+    if (cipher == CIPHER_NONE) {
+        c->verdict = VERDICT_REFUSED;
+        c->reason = REFUSAL_NO_CIPHER;
+        return;
+    }
+    if (!member_by_key(ad->ms, c->key) && ad->ms->n_free == 0) {
+        c->verdict = VERDICT_BUSY;
+        c->backoff_s = BUSY_BACKOFF_S;
+        return;
+    }
+    decide_mac(ad, c, now, e);
+    if (c->verdict == VERDICT_OK)
+        decide_address(ad, c);
+}
+
+void admit_settings(const struct admit *ad, struct settings *s, struct mac mac,
+                    struct endpoint seen, const struct ip6 *address)
+{
+    const struct router_config *c = ad->conf;
+
+    memset(s, 0, sizeof(*s));
+    s->seen = seen;
+    s->mac = mac;
+    s->router_mac = ad->router_mac;
+    s->mtu_min = INNER_MTU_MIN;
+    s->mtu_max = c->mtu ? c->mtu : INNER_MTU_MAX;
+    s->keepalive_s = c->keepalive_s;
+    s->segment = c->prefix;
+    s->segment_flags =
+        (uint8_t)(SEGMENT_ON_LINK | (c->uplink != UPLINK_NONE ? SEGMENT_DEFAULT_ROUTE : 0) |
+                  (c->addressing == ADDRESSING_EUI64 ? SEGMENT_AUTONOMOUS : 0));
+    if (address) {
+        s->address[0] = (struct seg_addr){ .addr = *address, .plen = c->prefix.len };
+        s->n_address = 1;
+    }
+    for (unsigned i = 0; i < c->n_dns && i < DNS_MAX; i++)
+        s->dns[s->n_dns++] = c->dns[i];
+}
+
+static const uint8_t *psk_of(const struct admit *ad, uint32_t client)
+{
+    static const uint8_t none[KEY_LEN] = { 0 };
+
+    if (client != SLOT_ABSENT && ad->conf->clients[client].has_psk)
+        return ad->conf->clients[client].psk;
+    return ad->conf->has_join_secret ? ad->conf->join_secret : none;
+}
+
+/* Writes the reply and, for the verdict ok, leaves a tentative keypair behind; for others nothing.
+ */
+static enum drop answer(struct admit *ad, struct hs_responder *hs, const struct candidate *c,
+                        enum cipher cipher, const uint8_t *id, mono_ns now, struct entropy *e,
+                        uint8_t *reply, size_t *ret_len)
+{
+    struct tentative *t = NULL;
+    struct session_keys keys;
+    struct settings s;
+    uint8_t payload[REPLY_PAYLOAD_MAX], ephemeral[KEY_LEN];
+    bool partial;
+    uint32_t client_index = hs->client_index;
+
+    if (c->verdict == VERDICT_OK && !(t = tentative_new(ad, hs, id, now, e)))
+        return DROP_FULL;
+    admit_settings(ad, &s, c->mac, c->ep, c->has_address ? &c->address : NULL);
+    s.verdict = c->verdict;
+    s.reason = c->reason;
+    s.backoff_s = c->backoff_s;
+    s.cipher = (uint8_t)cipher;
+    if (c->verdict != VERDICT_OK) {
+        struct settings only = {
+            .verdict = s.verdict, .reason = s.reason, .backoff_s = s.backoff_s, .seen = s.seen
+        };
+        s = only;
+    }
+    size_t len = wire_put_settings(payload, sizeof(payload), &s, &partial);
+    entropy_draw(e, ephemeral, sizeof(ephemeral));
+    *ret_len = handshake_reply_write(hs, psk_of(ad, c->client), ephemeral,
+                                     t ? t->kp.local_index : (entropy_u32(e) | 1u), payload, len,
+                                     reply, &keys);
+    sodium_memzero(ephemeral, sizeof(ephemeral));
+    if (*ret_len == 0) {
+        if (t)
+            tentative_drop(ad, t, false);
+        return DROP_LOGIN_OPEN;
+    }
+    if (t) {
+        keypair_init(&t->kp, cipher, &keys, t->kp.local_index, client_index, now);
+        t->client = c->client;
+        t->ep = c->ep;
+        t->mac = c->mac;
+        t->has_address = c->has_address;
+        t->address = c->address;
+        t->partial = partial;
+        t->reply_len = (uint16_t)*ret_len;
+        memcpy(t->reply, reply, *ret_len);
+    }
+    sodium_memzero(&keys, sizeof(keys));
+    return DROP_NONE;
+}
+
+static bool may_log_in(struct admit *ad, const struct hs_responder *hs, uint32_t *ret_client)
+{
+    if (sodium_memcmp(hs->client_key, ad->self.public_key, KEY_LEN) == 0)
+        return false;
+    *ret_client = table_find(&ad->clients, hs->client_key);
+    return *ret_client != TABLE_NONE || ad->conf->access == ACCESS_OPEN;
+}
+
+static bool needs_cookie(struct admit *ad, const struct hs_responder *hs, struct endpoint from)
+{
+    struct tentative *oldest;
+
+    if (tentative_count(ad, hs->client_key, &oldest) < TENTATIVES_PER_KEY &&
+        2 * ad->n_used < ad->n_max)
+        return false;
+    return !hs->payload.has_cookie || !cookie_fresh(&ad->jar, hs->payload.cookie, from);
+}
+
+/* A cookie is the only thing a stranger can make us send; an address gets few of them. */
+static void give_cookie(struct admit *ad, const struct dgram *d, mono_ns now, struct entropy *e,
+                        uint8_t *reply, size_t *ret_len)
+{
+    if (!rate_by_ip_take(ad->by_ip, d->peer.ip, COOKIES_PER_S, COOKIES_PER_S, now))
+        return;
+    cookie_answer(&ad->jar, d->p, d->peer, e, reply);
+    *ret_len = COOKIE_MSG_LEN;
+}
+
+static void note_unknown(struct admit *ad, const struct hs_responder *hs, struct endpoint ep)
+{
+    struct notice *ev = notice_add(ad->notices, NOTICE_UNKNOWN_KEY);
+    memcpy(ev->key, hs->client_key, KEY_LEN);
+    ev->ep = ep;
+}
+
+static void note_verdict(struct admit *ad, const struct candidate *c)
+{
+    if (c->verdict != VERDICT_REFUSED && c->verdict != VERDICT_BUSY)
+        return;
+    struct notice *ev =
+        notice_add(ad->notices, c->verdict == VERDICT_BUSY ? NOTICE_BUSY : NOTICE_REFUSED);
+    ev->client = c->client;
+    ev->ep = c->ep;
+    ev->reason = c->reason;
+    memcpy(ev->key, c->key, KEY_LEN);
+}
+
+/* The part common to both ways in. @inside: the member whose live keypair carried it, or NULL. */
+static enum drop handle(struct admit *ad, const struct dgram *d, const struct member *inside,
+                        mono_ns now, struct entropy *e, uint8_t *reply, size_t *ret_len)
+{
+    struct hs_responder hs;
+    uint8_t id[16];
+    struct candidate c = { .ep = d->peer };
+
+    ad->opened++;
+    enum drop drop = handshake_login_open(&hs, &ad->self, d->p);
+    if (drop)
+        goto out;
+    drop = DROP_UNKNOWN_KEY;
+    if (!may_log_in(ad, &hs, &c.client)) {
+        note_unknown(ad, &hs, d->peer);
+        goto out;
+    }
+    if (inside && memcmp(hs.client_key, inside->key, KEY_LEN) != 0)
+        goto out;
+
+    tentative_id(id, &hs);
+    uint32_t known = table_find(&ad->by_id, id);
+    if (known != TABLE_NONE) {
+        memcpy(reply, ad->t[known].reply, ad->t[known].reply_len);
+        *ret_len = ad->t[known].reply_len;
+        drop = DROP_NONE;
+        goto out;
+    }
+    if (!inside && needs_cookie(ad, &hs, d->peer)) {
+        give_cookie(ad, d, now, e, reply, ret_len);
+        drop = DROP_LOGIN_STALE;
+        goto out;
+    }
+    enum cipher cipher = seal_choose(hs.payload.ciphers, hs.payload.n_ciphers);
+    c.key = hs.client_key;
+    c.tries = hs.payload.tries;
+    decide(ad, &c, cipher, now, e);
+    note_verdict(ad, &c);
+    uint8_t key[KEY_LEN]; /* handshake_reply_write() wipes hs, the candidate still needs its key */
+    memcpy(key, hs.client_key, sizeof(key));
+    c.key = key;
+    drop = answer(ad, &hs, &c, cipher, id, now, e, reply, ret_len);
+out:
+    sodium_memzero(&hs, sizeof(hs));
+    return drop;
+}
+
+enum drop admit_datagram(struct admit *ad, const struct dgram *d, mono_ns now, struct entropy *e,
+                         uint8_t *reply, size_t *ret_len)
+{
+    uint32_t per_s = ad->conf->logins_per_s;
+
+    *ret_len = 0;
+    if (!cookie_mac1_ok(&ad->jar, d->p))
+        return DROP_MAC1;
+    cookie_jar_turn(&ad->jar, now, e);
+    if (cookie_mac2_ok(&ad->jar, d->p, d->peer)) {
+        if (!bucket_take(&ad->proven, per_s, per_s, now))
+            return DROP_LOGIN_RATE;
+    } else if (!bucket_take(&ad->all, per_s, per_s, now)) {
+        give_cookie(ad, d, now, e, reply, ret_len);
+        return DROP_MAC2;
+    }
+    return handle(ad, d, NULL, now, e, reply, ret_len);
+}
+
+enum drop admit_inside(struct admit *ad, struct member *m, const uint8_t *msg, mono_ns now,
+                       struct entropy *e, uint8_t *reply, size_t *ret_len)
+{
+    uint8_t copy[LOGIN_LEN];
+    memcpy(copy, msg, LOGIN_LEN);
+    struct dgram d = {
+        .peer = m->ep, .local = m->local, .sock = m->sock, .len = LOGIN_LEN, .p = copy
+    };
+
+    *ret_len = 0;
+    return handle(ad, &d, m, now, e, reply, ret_len);
+}
+
+/* ---- confirmation ---- */
+
+static bool still_free(const struct admit *ad, const struct tentative *t, const struct member *m)
+{
+    struct member *owner = NULL;
+
+    if (m ? !mac_eq(m->mac, t->mac) : !mac_free_for(ad, t->mac, t->key))
+        return false;
+    if (ad->conf->addressing == ADDRESSING_EUI64 || !t->has_address)
+        return true;
+    enum owner_kind k = bindings_owner(ad->b, t->address, &owner);
+    return k == OWNER_NONE || (k == OWNER_MEMBER && owner == m);
+}
+
+bool admit_confirm(struct admit *ad, uint32_t ref, const struct dgram *from, mono_ns now,
+                   uint32_t rnd, struct member **ret_m, bool *ret_new)
+{
+    struct tentative *t = &ad->t[ref];
+    struct member *m = member_by_key(ad->ms, t->key);
+    uint32_t index = t->kp.local_index;
+
+    *ret_new = !m;
+    if (!still_free(ad, t, m))
+        return false;
+    if (!m && !(m = member_new(ad->ms, t->key, t->mac, ad->conf->prefix, now)))
+        return false;
+    if (*ret_new) {
+        m->client = t->client;
+        m->next_ra = now;
+    }
+    if (t->has_address && ad->conf->addressing == ADDRESSING_STABLE)
+        bindings_assign(ad->b, m, t->address, now);
+    keyset_install(&m->keys, &t->kp, now, rnd);
+    keyset_promote(&m->keys, now);
+    index_retarget(ad->ms, index, INDEX_MEMBER, member_slot(ad->ms, m));
+    member_sync_indices(ad->ms, m, index);
+    /* The reply went to t->ep, and nobody who did not get it could seal this. */
+    m->proven = endpoint_eq(from->peer, t->ep);
+    m->credit = AMPLIFY_FACTOR * (uint64_t)from->len;
+    m->ep = from->peer;
+    m->local = from->local;
+    m->sock = from->sock;
+    m->heard = now;
+    tentative_drop(ad, t, true);
+    *ret_m = m;
+    return true;
+}

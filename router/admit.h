@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* admit.h - from a LOGIN to a member: verdicts, tentative keypairs, the collision rule,
+ * confirmation
+ *
+ * DOC: a LOGIN that opens and may log in becomes a *tentative* keypair, found by {client key,
+ * ephemeral}: the same LOGIN again is a retransmission, draws the same reply and makes nothing new.
+ * It reserves no MAC and no address. The first DATA that opens under it is the confirmation: MAC
+ * and addresses are decided again, the first confirmed wins, the other is told to log in again.
+ * Until then nothing of a live member changes, so a captured LOGIN sent again by anybody changes
+ * nothing.
+ *
+ * Freshness needs no clock: when a key has TENTATIVES_PER_KEY unconfirmed keypairs, or the table is
+ * half full, only a LOGIN whose sealed payload repeats a fresh cookie is taken; the answer to
+ * others is that cookie.
+ *
+ * Which MAC: that of the key's live member; its lease; the one computed from the endpoint. Only the
+ * last can collide: then the client is told to move, MAC_TAKEN_TRIES times, after which a MAC is
+ * assigned.
+ */
+#ifndef SIXTAP_ROUTER_ADMIT_H
+#define SIXTAP_ROUTER_ADMIT_H
+
+#include "proto/burst.h"
+#include "proto/cookie.h"
+#include "router/bindings.h"
+#include "router/notices.h"
+#include "router/ratelimit.h"
+
+struct tentative {
+    bool used;
+    uint8_t id[16]; /* hash of client key and ephemeral */
+    uint8_t key[KEY_LEN];
+    uint32_t client;
+    struct endpoint ep; /* where the LOGIN came from and the reply went */
+    struct mac mac;
+    bool has_address;
+    struct ip6 address;
+    bool partial; /* the reply could not hold all settings */
+    mono_ns expires;
+    struct keypair kp;
+    uint16_t reply_len;
+    uint8_t reply[LOGIN_REPLY_MAX];
+};
+
+struct admit {
+    const struct router_config *conf;
+    struct members *ms;
+    struct bindings *b;
+    struct notices *notices;
+    struct identity self;
+    struct mac router_mac;
+    struct cookie_jar jar;
+    struct tentative *t;
+    uint32_t n_max, n_used, *free_t;
+    struct table by_id;        /* id -> tentative */
+    struct table clients;      /* public key -> index in config */
+    struct bucket all, proven; /* LOGINs a second: without, and with a valid MAC2 */
+    struct rate_by_ip *by_ip;  /* cookies sent to an address */
+    uint64_t opened;           /* handshakes computed, for status */
+};
+
+/* admit_bytes(), admit_init() - as for members */
+size_t admit_bytes(const struct router_config *c);
+void admit_init(struct admit *ad, void *mem, const struct router_config *c, struct members *ms,
+                struct bindings *b, struct notices *notices, const uint8_t *hash_key, mono_ns now,
+                struct entropy *e);
+
+/* admit_datagram() - a LOGIN from outside (wire_peek() accepted it, the source endpoint is
+ * plausible)
+ * @reply: LOGIN_REPLY_MAX octets; @ret_len: octets to send back to d->peer, 0 silence. Never more
+ * than d->len. Return: why nothing (or only a COOKIE) came of it. */
+enum drop admit_datagram(struct admit *ad, const struct dgram *d, mono_ns now, struct entropy *e,
+                         uint8_t *reply, size_t *ret_len);
+
+/* admit_inside() - a LOGIN of @m inside its live keypair: past MAC1, cookies and limits */
+enum drop admit_inside(struct admit *ad, struct member *m, const uint8_t *msg, mono_ns now,
+                       struct entropy *e, uint8_t *reply, size_t *ret_len);
+
+/* admit_confirm() - DATA has opened under tentative @ref: it becomes a member's current keypair
+ * @from: the datagram's source and our address it came to
+ * @ret_m: the member        @ret_new: it was not there before
+ * Return: false when MAC or address have gone to somebody else meanwhile: the caller sends
+ * login-again under the tentative keypair and calls admit_forget(). */
+bool admit_confirm(struct admit *ad, uint32_t ref, const struct dgram *from, mono_ns now,
+                   uint32_t rnd, struct member **ret_m, bool *ret_new);
+
+/* admit_forget() - drop tentative @ref and its index */
+void admit_forget(struct admit *ad, uint32_t ref);
+
+/* admit_expire() - drop what is TENTATIVE_LIFE old; admit_deadline() says when next */
+void admit_expire(struct admit *ad, mono_ns now);
+mono_ns admit_deadline(const struct admit *ad);
+
+/* admit_settings() - what the router tells a client: for LOGIN_REPLY and settings messages */
+void admit_settings(const struct admit *ad, struct settings *s, struct mac mac,
+                    struct endpoint seen, const struct ip6 *address);
+
+#endif

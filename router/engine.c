@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: MIT */
+/* engine.c - the router without its sockets: bursts in, bursts out, one next deadline */
+#include "router/engine.h"
+
+#include <sodium.h>
+
+#include "router/adverts.h"
+#include "router/state.h"
+
+#define SWEEP_PERIOD                                                                               \
+    (1 * NS_PER_S)       /* every member is looked at once in this time, or a little more */
+#define SWEEP_SLICES 16u /* so that 10^5 members do not stall the data path */
+#define SWEEP_SMALL  64u /* members that are swept in one go */
+#define ERRORS_PER_S 100u
+#define ECHOES_PER_S 50u
+
+static size_t round_up(size_t n)
+{
+    return (n + 63) & ~(size_t)63;
+}
+
+size_t router_engine_bytes(const struct router_config *c)
+{
+    return round_up(sizeof(struct router_engine)) + round_up(members_bytes(c)) +
+           round_up(bindings_bytes(c)) + round_up(admit_bytes(c)) +
+           round_up(sizeof(struct rate_by_ip)) + 64;
+}
+
+struct router_engine *router_engine_init(void *mem, const struct router_config *c, mono_ns now,
+                                         struct entropy *e)
+{
+    uint8_t *p = (uint8_t *)round_up((size_t)mem);
+    struct router_engine *re = (struct router_engine *)(void *)p;
+    uint8_t hash_key[16];
+
+    entropy_draw(e, hash_key, sizeof(hash_key));
+    p += round_up(sizeof(*re));
+    re->conf = c;
+    re->mac = mac_of_endpoint(c->public_ep);
+    re->link_local = mac_link_local(re->mac);
+    re->next_sweep = NEVER;
+    members_init(&re->ms, p, c, hash_key);
+    p += round_up(members_bytes(c));
+    bindings_init(&re->b, p, c, &re->ms, re->link_local, hash_key);
+    p += round_up(bindings_bytes(c));
+    admit_init(&re->admit, p, c, &re->ms, &re->b, &re->notices, hash_key, now, e);
+    p += round_up(admit_bytes(c));
+    re->nudges_by_ip = (struct rate_by_ip *)(void *)p;
+    memcpy(re->nudges_by_ip->hash_key, hash_key, sizeof(hash_key));
+    icmp6_bucket_init(&re->errors, ERRORS_PER_S, ERRORS_PER_S, now);
+    icmp6_bucket_init(&re->echoes, ECHOES_PER_S, ECHOES_PER_S, now);
+    return re;
+}
+
+static void note(struct router_engine *re, enum notice_kind kind, const struct member *m,
+                 unsigned reason)
+{
+    struct notice *ev = notice_add(&re->notices, kind);
+    ev->client = m->client;
+    memcpy(ev->key, m->key, KEY_LEN);
+    ev->ep = m->ep;
+    ev->mac = m->mac;
+    ev->reason = reason;
+    if (m->n_bound)
+        ev->addr = m->bound[0].addr;
+    else
+        ev->addr = m->eui_global;
+}
+
+/* Packets already queued for it must not reach whoever gets its slot next, so it goes at the end of
+ * the call. */
+void engine_leave(struct router_engine *re, struct member *m, enum logout why, mono_ns now)
+{
+    for (unsigned i = 0; i < re->n_leaving; i++) {
+        if (re->leaving[i] == m)
+            return;
+    }
+    if (re->n_leaving == BURST_MAX)
+        return; /* the sweep finds it silent */
+    (void)now;
+    note(re, NOTICE_LOGOUT, m, why);
+    re->leaving[re->n_leaving++] = m;
+}
+
+static bool is_leaving(const struct router_engine *re, const struct member *m)
+{
+    for (unsigned i = 0; i < re->n_leaving; i++) {
+        if (re->leaving[i] == m)
+            return true;
+    }
+    return false;
+}
+
+static void finish_call(struct router_engine *re, mono_ns now, struct out *out)
+{
+    txq_flush(&re->txq, now, out, re->drop);
+    for (unsigned i = 0; i < re->n_leaving; i++) {
+        bindings_release(&re->b, re->leaving[i]);
+        member_gone(&re->ms, re->leaving[i], now);
+    }
+    re->n_leaving = 0;
+    if (re->ms.n_free == re->ms.n_max)
+        re->next_sweep = NEVER;
+    else if (re->next_sweep == NEVER)
+        re->next_sweep = now + SWEEP_PERIOD;
+}
+
+/* ---- datagrams nobody has authenticated ---- */
+
+/* An address that can be no peer: answering it would loop or hit many (H20). */
+static bool source_plausible(const struct router_engine *re, const struct dgram *d)
+{
+    uint8_t first = d->peer.ip.b[0];
+
+    if (first == 0 || first >= 224 || be16_get(d->peer.port) == 0)
+        return false;
+    if (first == 127 && d->local.b[0] != 127)
+        return false;
+    return !endpoint_eq(d->peer, re->conf->public_ep) && !endpoint_eq(d->peer, re->conf->listen);
+}
+
+static void emit(struct router_engine *re, const struct dgram *to, uint8_t *p, size_t len,
+                 struct out *out)
+{
+    struct dgram *d = out_dgram(out);
+    if (!d) {
+        engine_drop(re, DROP_NO_ROOM);
+        return;
+    }
+    d->peer = to->peer;
+    d->local = to->local;
+    d->sock = to->sock;
+    d->p = p;
+    d->len = (uint16_t)len;
+}
+
+/* DATA for a keypair of a former life: tell its sender, within limits, that it is talking to
+ * nobody. */
+static void nudge(struct router_engine *re, const struct dgram *d, mono_ns now, struct out *out)
+{
+    if (!rate_by_ip_take(re->nudges_by_ip, d->peer.ip, NUDGE_PER_ADDRESS, NUDGE_PER_ADDRESS, now) ||
+        !bucket_take(&re->nudges, NUDGE_PER_S, NUDGE_PER_S, now))
+        return;
+    uint8_t *p = out_alloc(out, NUDGE_LEN);
+    if (!p)
+        return;
+    wire_put_nudge(p, d->p);
+    re->n_nudges++;
+    emit(re, d, p, NUDGE_LEN, out);
+}
+
+static void login(struct router_engine *re, const struct dgram *d, mono_ns now, struct entropy *e,
+                  struct out *out)
+{
+    size_t len = 0;
+    uint8_t *reply = out_alloc(out, LOGIN_REPLY_MAX);
+
+    if (!reply || re->logins_left == 0) {
+        engine_drop(re, DROP_LOGIN_RATE);
+        return;
+    }
+    re->logins_left--;
+    enum drop why = admit_datagram(&re->admit, d, now, e, reply, &len);
+    if (why)
+        engine_drop(re, why);
+    if (len && len <= d->len)
+        emit(re, d, reply, len, out);
+}
+
+/* ---- DATA ---- */
+
+static void unproven(struct router_engine *re, struct member *m, const struct dgram *d,
+                     struct entropy *e, struct out *out)
+{
+    uint64_t number;
+
+    m->proven = false;
+    m->credit = AMPLIFY_FACTOR * (uint64_t)d->len;
+    entropy_draw(e, &number, sizeof(number));
+    control_challenge(re, m, number | 1, out);
+}
+
+/* An authentic datagram of @m: it lives, and this is where. */
+static void heard(struct router_engine *re, struct member *m, const struct rx *rx, mono_ns now,
+                  struct entropy *e, struct out *out)
+{
+    const struct dgram *d = rx->d;
+
+    m->heard = now;
+    m->rx_packets++;
+    m->rx_octets += d->len;
+    if (endpoint_eq(d->peer, m->ep)) {
+        if (!m->proven)
+            m->credit += AMPLIFY_FACTOR * (uint64_t)d->len;
+        m->local = d->local;
+        return;
+    }
+    if (rx->slot != SLOT_CURRENT || !rx->newest || !source_plausible(re, d))
+        return;
+    m->ep = d->peer;
+    m->local = d->local;
+    m->sock = d->sock;
+    note(re, NOTICE_MOVED, m, 0);
+    unproven(re, m, d, e, out);
+}
+
+static void take(struct router_engine *re, struct member *m, const struct rx *rx, mono_ns now,
+                 struct entropy *e, struct out *out)
+{
+    heard(re, m, rx, now, e, out);
+    if (wire_data_kind(rx->d->p) == KIND_CONTROL)
+        control_packet(re, m, rx->slot, rx->d, now, e, out);
+    else
+        inner_packet(re, m, rx->d, now, out);
+}
+
+/* Did a failure look like a client that has lost touch: wrong keys, and not from where the member
+ * is? */
+static void refused(struct router_engine *re, const struct member *m, const struct rx *rx,
+                    mono_ns now, struct out *out)
+{
+    engine_drop(re, rx->drop);
+    if (rx->drop == DROP_OPEN && !endpoint_eq(rx->d->peer, m->ep) && source_plausible(re, rx->d))
+        nudge(re, rx->d, now, out);
+}
+
+static void data_member(struct router_engine *re, struct member *m, struct dgram *d, unsigned n,
+                        mono_ns now, struct entropy *e, struct out *out)
+{
+    struct rx rx[BURST_MAX];
+
+    for (unsigned i = 0; i < n; i++)
+        rx[i] = (struct rx){ .d = &d[i] };
+    keyset_open_run(&m->keys, wire_data_index(d->p), rx, n, now);
+    for (unsigned i = 0; i < n; i++) {
+        if (rx[i].drop)
+            refused(re, m, &rx[i], now, out);
+        else if (!is_leaving(re, m))
+            take(re, m, &rx[i], now, e, out);
+    }
+    member_sync_indices(&re->ms, m, 0);
+}
+
+/* The race is lost: say so under the tentative keys, which nobody else can have, and forget them.
+ */
+static void login_again(struct router_engine *re, uint32_t ref, const struct dgram *d, mono_ns now,
+                        struct out *out)
+{
+    struct keyset ks;
+    const uint8_t kind = KIND_CONTROL;
+    uint8_t *p = out_alloc(out, DATA_MIN_LEN + 16);
+
+    if (!p)
+        return;
+    keyset_init(&ks, ROLE_RESPONDER);
+    keyset_install(&ks, &re->admit.t[ref].kp, now, 0);
+    keyset_promote(&ks, now);
+    struct wr w = wr_of(p + DATA_HDR_LEN, 16);
+    wire_ctl_put(&w, &(struct control){ .type = TLV_LOGIN_AGAIN });
+    struct pkt pt = { .p = p, .len = (uint32_t)w.off };
+    if (keyset_seal_run(&ks, &pt, &kind, 1, now))
+        emit(re, d, pt.p, pt.len, out);
+    keyset_wipe(&ks);
+    struct notice *ev = notice_add(&re->notices, NOTICE_AGAIN);
+    ev->client = re->admit.t[ref].client;
+    ev->ep = d->peer;
+    admit_forget(&re->admit, ref);
+}
+
+static void confirmed(struct router_engine *re, struct member *m, bool is_new,
+                      const struct dgram *d, mono_ns now, struct entropy *e, struct out *out)
+{
+    note(re, is_new ? NOTICE_LOGIN : NOTICE_RELOGIN, m, 0);
+    if (!m->proven)
+        unproven(re, m, d, e, out);
+    if (is_new) {
+        inner_advert(re, m, m->link_local, out);
+        m->next_ra = now + adverts_interval(entropy_u32(e));
+    }
+}
+
+/* The first DATA under a tentative keypair confirms the login. */
+static void data_tentative(struct router_engine *re, uint32_t ref, struct dgram *d, mono_ns now,
+                           struct entropy *e, struct out *out)
+{
+    struct tentative *t = &re->admit.t[ref];
+    struct member *m;
+    bool is_new, partial = t->partial;
+
+    enum drop why = keypair_open(&t->kp, d, now);
+    if (why) {
+        engine_drop(re, why);
+        return;
+    }
+    struct member *before = member_by_key(&re->ms, t->key);
+    struct endpoint was = before ? before->ep : (struct endpoint){ 0 };
+    if (before && is_leaving(re, before))
+        return; /* it says goodbye in this very burst; the client repeats its CONFIRM */
+    if (!admit_confirm(&re->admit, ref, d, now, entropy_u32(e), &m, &is_new)) {
+        login_again(re, ref, d, now, out);
+        return;
+    }
+    struct rx rx = { .d = d, .slot = SLOT_CURRENT, .newest = true, .promoted = true };
+    if (is_new || !endpoint_eq(was, m->ep))
+        confirmed(re, m, is_new, d, now, e, out);
+    take(re, m, &rx, now, e, out);
+    if (partial)
+        control_settings(re, m, out);
+}
+
+static void data(struct router_engine *re, struct dgram *d, unsigned n, mono_ns now,
+                 struct entropy *e, struct out *out)
+{
+    while (n > 0) {
+        const struct index_entry *ie = index_get(&re->ms, wire_data_index(d->p));
+        unsigned done = n;
+        if (!ie) {
+            done = 1;
+            engine_drop(re, DROP_INDEX);
+            if (source_plausible(re, d))
+                nudge(re, d, now, out);
+        } else if (ie->kind == INDEX_MEMBER) {
+            data_member(re, &re->ms.m[ie->ref], d, n, now, e, out);
+        } else {
+            /* Only the first is opened this way: after it the index names a member. */
+            done = 1;
+            data_tentative(re, ie->ref, d, now, e, out);
+        }
+        d += done;
+        n -= done;
+    }
+}
+
+static bool same_run(const struct dgram *a, const struct dgram *b)
+{
+    return wire_data_index(a->p) == wire_data_index(b->p);
+}
+
+void router_engine_udp(struct router_engine *re, mono_ns now, struct entropy *e, struct dgram *in,
+                       unsigned n, struct out *out)
+{
+    uint8_t type[BURST_MAX];
+
+    re->logins_left = LOGINS_PER_CALL;
+    for (unsigned i = 0; i < n; i++) {
+        re->rx_packets++;
+        re->rx_octets += in[i].len;
+        type[i] = (uint8_t)wire_peek(in[i].p, in[i].len);
+    }
+    for (unsigned i = 0, run; i < n; i += run) {
+        run = 1;
+        if (type[i] != WIRE_DATA)
+            continue;
+        while (i + run < n && type[i + run] == WIRE_DATA && same_run(&in[i], &in[i + run]))
+            run++;
+        data(re, &in[i], run, now, e, out);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (type[i] == WIRE_DATA)
+            continue;
+        if (type[i] != WIRE_LOGIN)
+            engine_drop(re, in[i].len < NUDGE_LEN ? DROP_RUNT : DROP_TYPE);
+        else if (!source_plausible(re, &in[i]))
+            engine_drop(re, DROP_SOURCE_EP);
+        else
+            login(re, &in[i], now, e, out);
+    }
+    finish_call(re, now, out);
+}
+
+void router_engine_tun(struct router_engine *re, mono_ns now, struct pkt *in, unsigned n,
+                       struct out *out)
+{
+    for (unsigned i = 0; i < n; i++)
+        inner_from_uplink(re, &in[i], now, out);
+    finish_call(re, now, out);
+}
+
+/* ---- time ---- */
+
+static void sweep_member(struct router_engine *re, struct member *m, mono_ns now, struct entropy *e,
+                         struct out *out)
+{
+    mono_ns silence = time_s((uint64_t)SILENCE_FACTOR * re->conf->keepalive_s);
+
+    if (time_since(now, m->heard) >= silence) {
+        engine_leave(re, m, LOGOUT_SILENT, now);
+        return;
+    }
+    if (!keyset_expire(&m->keys, now)) {
+        engine_leave(re, m, LOGOUT_KEYS, now);
+        return;
+    }
+    member_sync_indices(&re->ms, m, 0);
+    if (!m->proven && m->challenge)
+        control_challenge(re, m, m->challenge, out);
+    if (m->next_ra <= now) {
+        inner_advert(re, m, m->link_local, out);
+        m->next_ra = now + adverts_interval(entropy_u32(e));
+    }
+}
+
+static void sweep(struct router_engine *re, mono_ns now, struct entropy *e, struct out *out)
+{
+    bool small = re->ms.high <= SWEEP_SMALL;
+    uint32_t n = small ? re->ms.high : re->ms.high / SWEEP_SLICES + 1;
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (re->sweep >= re->ms.high)
+            re->sweep = 0;
+        if (re->n_leaving == BURST_MAX || re->txq.n + 4 > TXQ_MAX)
+            break; /* the rest next time */
+        if (re->sweep < re->ms.high && re->ms.m[re->sweep].live)
+            sweep_member(re, &re->ms.m[re->sweep], now, e, out);
+        re->sweep++;
+    }
+    re->next_sweep = now + (small ? SWEEP_PERIOD : SWEEP_PERIOD / SWEEP_SLICES);
+}
+
+void router_engine_tick(struct router_engine *re, mono_ns now, struct entropy *e, struct out *out)
+{
+    admit_expire(&re->admit, now);
+    if (re->next_sweep <= now)
+        sweep(re, now, e, out);
+    finish_call(re, now, out);
+}
+
+mono_ns router_engine_deadline(const struct router_engine *re)
+{
+    return time_earlier(re->next_sweep, admit_deadline(&re->admit));
+}
+
+bool router_engine_stop(struct router_engine *re, mono_ns now, struct out *out)
+{
+    bool more = false;
+
+    for (uint32_t i = 0; i < re->ms.high && !more; i++) {
+        struct member *m = &re->ms.m[i];
+        if (!m->live)
+            continue;
+        if (re->n_leaving == BURST_MAX) {
+            more = true;
+            break;
+        }
+        struct control bye = { .type = TLV_GOODBYE, .goodbye = GOODBYE_SHUTDOWN };
+        control_send(re, m, &bye, 0, out);
+        engine_leave(re, m, LOGOUT_STOP, now);
+    }
+    finish_call(re, now, out);
+    return more;
+}
+
+/* ---- what others may see ---- */
+
+bool router_engine_notice(struct router_engine *re, struct notice *ret)
+{
+    return notice_next(&re->notices, ret);
+}
+
+const struct members *router_engine_members(const struct router_engine *re)
+{
+    return &re->ms;
+}
+
+const uint64_t *router_engine_drops(const struct router_engine *re)
+{
+    return re->drop;
+}
+
+void router_engine_totals(const struct router_engine *re, struct router_totals *ret)
+{
+    *ret = (struct router_totals){
+        .rx_packets = re->rx_packets,
+        .rx_octets = re->rx_octets,
+        .uplink_tx = re->uplink_tx,
+        .uplink_rx = re->uplink_rx,
+        .nudges = re->n_nudges,
+        .handshakes = re->admit.opened,
+        .notices_lost = re->notices.lost,
+        .members = re->ms.n_max - re->ms.n_free,
+        .members_max = re->ms.n_max,
+        .tentative = re->admit.n_used,
+        .mac = re->mac,
+        .link_local = re->link_local,
+    };
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* engine.h - the router without its sockets: bursts in, bursts out, one next deadline
+ *
+ * DOC: a burst of datagrams passes through: wire_peek() sorts it; runs for one index are opened in
+ * place; each inner packet is viewed (frame), its source guarded (bindings), its way decided
+ * (forward, neighbor); six octets are swapped and it is sealed in place for the next hop (txq).
+ * Control messages and logins are handled after the data of the burst, so that data never waits for
+ * a handshake, and no more than LOGINS_PER_CALL of them in one call.
+ *
+ * The engine allocates nothing, logs nothing, reads no clock: memory is lent, events are values,
+ * time and entropy are arguments. What it emits points into the buffers it was given or into out's
+ * arena.
+ */
+#ifndef SIXTAP_ROUTER_ENGINE_H
+#define SIXTAP_ROUTER_ENGINE_H
+
+#include "router/notices.h"
+#include "router/admit.h"
+#include "router/ratelimit.h"
+#include "router/txq.h"
+
+#define LOGINS_PER_CALL 16u
+
+/* room in out's arena that one call can use up at the most */
+#define ROUTER_ARENA ((size_t)512 * 1024)
+
+struct router_engine; /* router/state.h */
+
+/* router_engine_bytes() - octets of memory router_engine_init() needs for @c */
+size_t router_engine_bytes(const struct router_config *c);
+
+/* router_engine_init() - @mem: zeroed, 64-aligned, lent until the engine is no longer used
+ * @c: kept by pointer. router_config_finish() has been called. */
+struct router_engine *router_engine_init(void *mem, const struct router_config *c, mono_ns now,
+                                         struct entropy *e);
+
+/* router_engine_udp() - @n (0..BURST_MAX) datagrams from outside; opened and sealed in place
+ * Buffers: PKT_HEADROOM octets before each are not needed, TAG_LEN behind neither. */
+void router_engine_udp(struct router_engine *re, mono_ns now, struct entropy *e, struct dgram *in,
+                       unsigned n, struct out *out);
+
+/* router_engine_tun() - @n (0..BURST_MAX) IPv6 packets out of the TUN, with head-room and tail-room
+ */
+void router_engine_tun(struct router_engine *re, mono_ns now, struct pkt *in, unsigned n,
+                       struct out *out);
+
+/* router_engine_tick() - what is due at @now; call at or after router_engine_deadline() */
+void router_engine_tick(struct router_engine *re, mono_ns now, struct entropy *e, struct out *out);
+mono_ns router_engine_deadline(const struct router_engine *re);
+
+/* router_engine_stop() - say goodbye to members, as many as fit into @out
+ * Return: true when there are more: send what is in @out, then call again. */
+bool router_engine_stop(struct router_engine *re, mono_ns now, struct out *out);
+
+/* router_engine_notice() - the oldest notice not taken yet; false when there is none */
+bool router_engine_notice(struct router_engine *re, struct notice *ret);
+
+/* what status shows */
+const struct members *router_engine_members(const struct router_engine *re);
+const uint64_t *router_engine_drops(const struct router_engine *re); /* DROP_COUNT counters */
+struct router_totals {
+    uint64_t rx_packets, rx_octets, uplink_tx, uplink_rx, nudges, handshakes, notices_lost;
+    uint32_t members, members_max, tentative;
+    struct mac mac;
+    struct ip6 link_local;
+};
+void router_engine_totals(const struct router_engine *re, struct router_totals *ret);
+
+#endif

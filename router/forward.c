@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* forward.c - where an inner packet goes */
+#include "router/forward.h"
+
+#include "proto/icmp6.h"
+#include "proto/nd.h"
+
+static struct forward drop(enum drop why)
+{
+    return (struct forward){ .to = TO_NOBODY, .why = why };
+}
+
+static struct forward refuse(enum drop why, uint8_t code)
+{
+    return (struct forward){
+        .to = TO_NOBODY, .why = why, .error_type = ICMP6_UNREACH, .error_code = code
+    };
+}
+
+/* Messages only a router, a DHCPv6 server or an MLD querier sends; a client is none of them. */
+static bool wrong_role(const struct frame *f)
+{
+    int type = frame_icmp_type(f);
+    return type == ND_RA || type == ND_REDIRECT || type == ICMP6_MLD_QUERY ||
+           frame_is_dhcp_server(f);
+}
+
+/* A source of :: is for DAD, RS and MLD reports before an address is there, and for nothing else.
+ */
+static bool may_be_unspecified(const struct frame *f)
+{
+    int type = frame_icmp_type(f);
+    return type == ND_NS || type == ND_RS || type == ICMP6_MLD2_REPORT || type == ICMP6_MLD_REPORT;
+}
+
+static enum drop check_source(struct bindings *b, struct member *m, const struct frame *f,
+                              mono_ns now, bool *ret_learned)
+{
+    *ret_learned = false;
+    if (!frame_source_valid(f))
+        return DROP_SRC_INVALID;
+    if (f->undecided)
+        return DROP_EXT_CHAIN;
+    if (wrong_role(f))
+        return DROP_ND_ROLE;
+    if (ip6_is_unspecified(f->src))
+        return may_be_unspecified(f) ? DROP_NONE : DROP_SRC_INVALID;
+    return bindings_guard(b, m, f->src, now, ret_learned);
+}
+
+static struct forward to_group(const struct frame *f)
+{
+    /* Only what the router itself takes part in: all-nodes and all-routers echo. */
+    if (frame_icmp_type(f) == ICMP6_ECHO_REQUEST &&
+        (ip6_eq(f->dst, ip6_all_nodes) || ip6_eq(f->dst, ip6_all_routers)))
+        return (struct forward){ .to = TO_ROUTER };
+    return drop(DROP_MULTICAST);
+}
+
+static struct forward to_router(const struct bindings *b, const struct router_config *c,
+                                const struct frame *f)
+{
+    /* The kernel owns prefix::1, but it could not answer a link-local source: it is not on this
+     * link. */
+    if (ip6_eq(f->dst, b->router[1]) || c->uplink == UPLINK_NONE || ip6_is_link_local(f->src))
+        return (struct forward){ .to = TO_ROUTER };
+    return (struct forward){ .to = TO_UPLINK };
+}
+
+static struct forward off_segment(const struct router_config *c, const struct frame *f)
+{
+    if (ip6_is_unspecified(f->dst) || ip6_is_loopback(f->dst) || ip6_is_v4mapped(f->dst))
+        return drop(DROP_DST_INVALID);
+    if (ip6_is_link_local(f->src))
+        return refuse(DROP_SCOPE, 2);
+    if (c->uplink == UPLINK_NONE)
+        return refuse(DROP_NO_UPLINK, 0);
+    return (struct forward){ .to = TO_UPLINK };
+}
+
+/* @dst is one of @to's addresses, or nobody's when @to is NULL. */
+static struct forward in_segment(struct member *from, struct member *to, const struct frame *f,
+                                 enum wire_kind kind, struct mac hint)
+{
+    struct forward fw = { .to = TO_MEMBER, .member = to };
+
+    if (!to)
+        return refuse(DROP_NO_OWNER, 3);
+    if (to == from)
+        return drop(DROP_DST_SELF);
+    if (kind == KIND_HOST) {
+        /* A link-local packet is never routed (RFC 4291 2.5.6). */
+        if (ip6_is_link_local(f->src) || ip6_is_link_local(f->dst))
+            return drop(DROP_SCOPE);
+        if (f->hop_limit <= 1)
+            return (struct forward){ .why = DROP_HOP_LIMIT, .error_type = ICMP6_TIME };
+        fw.routed = true;
+    } else {
+        fw.stale_mac = !mac_eq(hint, to->mac);
+    }
+    return fw;
+}
+
+struct forward forward_from_member(struct bindings *b, const struct router_config *c,
+                                   struct member *m, const struct frame *f, enum wire_kind kind,
+                                   struct mac hint, mono_ns now, bool *ret_learned)
+{
+    struct member *to = NULL;
+
+    enum drop why = check_source(b, m, f, now, ret_learned);
+    if (why)
+        return drop(why);
+    if (frame_is_nd(f))
+        return (struct forward){ .to = TO_NEIGHBOR };
+    if (ip6_is_multicast(f->dst))
+        return to_group(f);
+    if (kind == KIND_MULTICAST)
+        return drop(DROP_DST_INVALID);
+    if (kind == KIND_PEER) {
+        to = member_by_mac(b->ms, hint);
+        if (to && bindings_owns(b, to, f->dst))
+            return in_segment(m, to, f, kind, hint);
+    }
+    switch (bindings_owner(b, f->dst, &to)) {
+    case OWNER_ROUTER:
+        return to_router(b, c, f);
+    case OWNER_MEMBER:
+        return in_segment(m, to, f, kind, hint);
+    case OWNER_NONE:
+        break;
+    }
+    if (bindings_in_segment(b, f->dst))
+        return in_segment(m, NULL, f, kind, hint);
+    return off_segment(c, f);
+}
+
+struct forward forward_from_uplink(struct bindings *b, const struct frame *f)
+{
+    struct member *to = NULL;
+
+    if (!frame_source_valid(f) || ip6_is_unspecified(f->src))
+        return drop(DROP_SRC_INVALID);
+    /* The kernel's own address on the TUN is the one source of the segment that comes from this
+     * side. */
+    if (bindings_in_segment(b, f->src) && !ip6_eq(f->src, b->router[0]))
+        return drop(DROP_SRC_SEGMENT);
+    if (ip6_is_multicast(f->dst) || ip6_is_link_local(f->dst))
+        return drop(DROP_MULTICAST);
+    if (bindings_owner(b, f->dst, &to) != OWNER_MEMBER)
+        return refuse(DROP_NO_OWNER, 3);
+    return (struct forward){ .to = TO_MEMBER, .member = to };
+}

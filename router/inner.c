@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* inner.c - inner packets on their way: carries out what forward.h and neighbor.h decide */
+#include "router/adverts.h"
+#include "router/forward.h"
+#include "router/neighbor.h"
+#include "router/state.h"
+
+#define STALE_NA_PAUSE (100 * NS_PER_MS)
+#define PEER_ROOM      (DATA_HDR_LEN + DATA_MAC_LEN)
+
+static void note_bound(struct router_engine *re, const struct member *m, struct ip6 a)
+{
+    struct notice *ev = notice_add(&re->notices, NOTICE_BOUND);
+    ev->client = m->client;
+    memcpy(ev->key, m->key, KEY_LEN);
+    ev->ep = m->ep;
+    ev->mac = m->mac;
+    ev->addr = a;
+}
+
+/* Room for a packet of our own of up to @len octets, with headers before and the tag behind. */
+static uint8_t *own_packet(struct out *out, size_t len)
+{
+    uint8_t *p = out_alloc(out, PKT_HEADROOM + len + PKT_TAILROOM);
+    return p ? p + PKT_HEADROOM : NULL;
+}
+
+static void tell(struct router_engine *re, struct member *m, uint8_t *ip, size_t len)
+{
+    enum drop why = ip6_is_multicast(ip6_load(ip + 24))
+                        ? txq_multicast(&re->txq, m, ip, len, re->mac)
+                        : txq_host(&re->txq, m, ip, len);
+    if (why)
+        engine_drop(re, why);
+}
+
+/* The source of what we say: the global address to a global one, the link-local otherwise. */
+static struct ip6 own_source(const struct router_engine *re, struct ip6 to)
+{
+    return ip6_is_link_local(to) || ip6_is_unspecified(to) ? re->link_local : re->conf->address;
+}
+
+/* An ICMPv6 error about @f, to member @m, or into the TUN when @m is NULL. */
+static void send_error(struct router_engine *re, struct member *m, const struct frame *f,
+                       uint8_t type, uint8_t code, uint32_t param, mono_ns now, struct out *out)
+{
+    uint8_t *p = own_packet(out, ICMP6_ERROR_MAX);
+    size_t len =
+        p ? icmp6_error(p, f, own_source(re, f->src), type, code, param, &re->errors, now) : 0;
+
+    if (len == 0)
+        engine_drop(re, DROP_ICMP_RATE);
+    else if (m)
+        tell(re, m, p, len);
+    else if (!out_pkt(out, p, len))
+        engine_drop(re, DROP_NO_ROOM);
+}
+
+void inner_advert(struct router_engine *re, struct member *m, struct ip6 dst, struct out *out)
+{
+    uint8_t *p = own_packet(out, ND_PACKET_MAX);
+    if (!p) {
+        engine_drop(re, DROP_NO_ROOM);
+        return;
+    }
+    tell(re, m, p, adverts_build(p, re->conf, m, re->link_local, re->mac, dst));
+}
+
+static void advertise_neighbor(struct router_engine *re, struct member *m, struct ip6 dst,
+                               struct ip6 target, uint8_t flags, struct mac lla, struct out *out)
+{
+    uint8_t *p = own_packet(out, IP6_HDR_LEN + ND_NA_LEN);
+    if (!p) {
+        engine_drop(re, DROP_NO_ROOM);
+        return;
+    }
+    tell(re, m, p, nd_build_na(p, re->link_local, dst, target, flags, lla));
+}
+
+/* The sender holds an old MAC for @f's destination: tell it the new one, not too often. */
+static void repair(struct router_engine *re, struct member *m, const struct frame *f,
+                   struct member *owner, mono_ns now, struct out *out)
+{
+    m->stale_mac++;
+    if (m->stale_na && time_since(now, m->stale_na) < STALE_NA_PAUSE)
+        return;
+    m->stale_na = now;
+    advertise_neighbor(re, m, f->src, f->dst, ND_NA_O, owner->mac, out);
+}
+
+/* To another member. @d's buffer has room for the peer header before f->p when it came as peer or
+ * multicast. */
+static void to_member(struct router_engine *re, struct member *m, struct member *to,
+                      struct frame *f, bool copy, mono_ns now, struct out *out)
+{
+    uint8_t *ip = f->p;
+
+    if (f->len > to->mtu) {
+        engine_drop(re, DROP_TOO_BIG);
+        send_error(re, m, f, ICMP6_TOO_BIG, 0, to->mtu, now, out);
+        return;
+    }
+    if (copy) {
+        ip = own_packet(out, f->len);
+        if (!ip) {
+            engine_drop(re, DROP_NO_ROOM);
+            return;
+        }
+        memcpy(ip, f->p, f->len);
+    }
+    enum drop why = txq_peer(&re->txq, to, ip, f->len, m->mac);
+    if (why)
+        engine_drop(re, why);
+}
+
+static void answer_self(struct router_engine *re, struct member *m, struct frame *f, mono_ns now)
+{
+    if (!icmp6_echo_valid(f)) {
+        engine_drop(re, frame_icmp_type(f) == ICMP6_ECHO_REQUEST ? DROP_CKSUM : DROP_NO_OWNER);
+        return;
+    }
+    if (ip6_is_multicast(f->dst) && !icmp6_bucket_take(&re->echoes, now)) {
+        engine_drop(re, DROP_ICMP_RATE);
+        return;
+    }
+    bool own = ip6_eq(f->dst, re->link_local) || ip6_eq(f->dst, re->conf->address);
+    icmp6_echo_turn(f, own ? f->dst : own_source(re, f->src));
+    tell(re, m, f->p, f->len);
+}
+
+static void neighbor_message(struct router_engine *re, struct member *m, struct frame *f,
+                             enum wire_kind kind, mono_ns now, struct out *out)
+{
+    struct nd nd;
+
+    enum drop why = nd_parse(&nd, f);
+    if (why) {
+        engine_drop(re, why);
+        return;
+    }
+    struct neighbor n = neighbor_decide(&re->b, m, &nd, re->mac, now);
+    switch (n.what) {
+    case ND_DROP:
+        if (n.learned)
+            note_bound(re, m, n.na_target);
+        if (n.why)
+            engine_drop(re, n.why);
+        break;
+    case ND_ANSWER:
+        if (n.dad_conflict) {
+            struct notice *ev = notice_add(&re->notices, NOTICE_DAD);
+            ev->client = m->client;
+            ev->other = n.to ? n.to->client : NOTICE_NOBODY;
+            ev->addr = n.na_target;
+            ev->ep = m->ep;
+        }
+        advertise_neighbor(re, m, n.na_dst, n.na_target, n.na_flags, n.na_lla, out);
+        break;
+    case ND_FORWARD:
+        to_member(re, m, n.to, f, kind == KIND_HOST, now, out);
+        break;
+    case ND_SOLICITED_RA:
+        inner_advert(re, m, ip6_is_unspecified(nd.src) ? ip6_all_nodes : nd.src, out);
+        break;
+    }
+}
+
+static void carry_out(struct router_engine *re, struct member *m, struct frame *f,
+                      enum wire_kind kind, const struct forward *fw, mono_ns now, struct out *out)
+{
+    switch (fw->to) {
+    case TO_NOBODY:
+        engine_drop(re, fw->why);
+        if (fw->error_type)
+            send_error(re, m, f, fw->error_type, fw->error_code, 0, now, out);
+        break;
+    case TO_MEMBER:
+        if (fw->routed)
+            f->p[7]--;
+        if (fw->stale_mac)
+            repair(re, m, f, fw->member, now, out);
+        to_member(re, m, fw->member, f, kind == KIND_HOST, now, out);
+        break;
+    case TO_UPLINK:
+        if (out_pkt(out, f->p, f->len))
+            re->uplink_tx++;
+        else
+            engine_drop(re, DROP_NO_ROOM);
+        break;
+    case TO_ROUTER:
+        answer_self(re, m, f, now);
+        break;
+    case TO_NEIGHBOR:
+        neighbor_message(re, m, f, kind, now, out);
+        break;
+    }
+}
+
+void inner_packet(struct router_engine *re, struct member *m, struct dgram *d, mono_ns now,
+                  struct out *out)
+{
+    enum wire_kind kind = wire_data_kind(d->p);
+    size_t head = kind == KIND_HOST ? DATA_HDR_LEN : PEER_ROOM;
+    struct mac hint = { { 0 } };
+    struct frame f;
+    bool learned;
+
+    if (kind != KIND_HOST)
+        hint = mac_load(d->p + DATA_HDR_LEN);
+    enum drop why = frame_parse(&f, d->p + head, d->len - head - TAG_LEN);
+    if (why) {
+        engine_drop(re, why);
+        return;
+    }
+    struct forward fw = forward_from_member(&re->b, re->conf, m, &f, kind, hint, now, &learned);
+    if (learned)
+        note_bound(re, m, f.src);
+    carry_out(re, m, &f, kind, &fw, now, out);
+}
+
+void inner_from_uplink(struct router_engine *re, struct pkt *pk, mono_ns now, struct out *out)
+{
+    struct frame f;
+
+    re->uplink_rx++;
+    enum drop why = frame_parse(&f, pk->p, pk->len);
+    if (why) {
+        engine_drop(re, why);
+        return;
+    }
+    struct forward fw = forward_from_uplink(&re->b, &f);
+    if (fw.to != TO_MEMBER) {
+        engine_drop(re, fw.why);
+        if (fw.error_type)
+            send_error(re, NULL, &f, fw.error_type, fw.error_code, 0, now, out);
+        return;
+    }
+    if (f.len > fw.member->mtu) {
+        engine_drop(re, DROP_TOO_BIG);
+        send_error(re, NULL, &f, ICMP6_TOO_BIG, 0, fw.member->mtu, now, out);
+        return;
+    }
+    why = txq_host(&re->txq, fw.member, f.p, f.len);
+    if (why)
+        engine_drop(re, why);
+}

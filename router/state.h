@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* state.h - the parts of the router's engine, for its own files only (engine.c, inner.c, control.c)
+ */
+#ifndef SIXTAP_ROUTER_STATE_H
+#define SIXTAP_ROUTER_STATE_H
+
+#include "proto/icmp6.h"
+#include "router/engine.h"
+
+struct router_engine {
+    const struct router_config *conf;
+    struct members ms;
+    struct bindings b;
+    struct admit admit;
+    struct notices notices;
+    struct txq txq;
+    struct mac mac;
+    struct ip6 link_local;
+
+    struct icmp6_bucket errors, echoes;
+    struct bucket nudges;
+    struct rate_by_ip *nudges_by_ip;
+
+    uint32_t sweep;       /* the next slot the sweep looks at */
+    mono_ns next_sweep;   /* NEVER: nothing to do */
+    unsigned logins_left; /* in this call */
+    struct member *leaving[BURST_MAX];
+    unsigned n_leaving;
+
+    uint64_t drop[DROP_COUNT];
+    uint64_t rx_packets, rx_octets, uplink_tx, uplink_rx, n_nudges;
+};
+
+/* member_of_packet: a DATA that opened, not control. @d->p has its header still.
+ * inner_packet() - carry it on */
+void inner_packet(struct router_engine *re, struct member *m, struct dgram *d, mono_ns now,
+                  struct out *out);
+
+/* inner_from_uplink() - a packet out of the TUN */
+void inner_from_uplink(struct router_engine *re, struct pkt *pk, mono_ns now, struct out *out);
+
+/* inner_advert() - an RA to @m */
+void inner_advert(struct router_engine *re, struct member *m, struct ip6 dst, struct out *out);
+
+/* control_packet() - TLVs of a DATA of kind control that opened under @slot */
+void control_packet(struct router_engine *re, struct member *m, enum keypair_slot slot,
+                    struct dgram *d, mono_ns now, struct entropy *e, struct out *out);
+
+/* control_challenge() - ask an unproven endpoint to prove itself */
+void control_challenge(struct router_engine *re, struct member *m, uint64_t number,
+                       struct out *out);
+
+/* control_send() - one control message to @m, padded to a datagram of @total octets (0: not padded)
+ */
+void control_send(struct router_engine *re, struct member *m, const struct control *c, size_t total,
+                  struct out *out);
+
+/* control_settings() - the whole settings to @m, when the LOGIN_REPLY could not hold them */
+void control_settings(struct router_engine *re, struct member *m, struct out *out);
+
+/* engine_leave() - @m ends when the call does */
+void engine_leave(struct router_engine *re, struct member *m, enum logout why, mono_ns now);
+
+/* engine_drop() - count */
+static inline void engine_drop(struct router_engine *re, enum drop why)
+{
+    re->drop[why]++;
+}
+
+#endif

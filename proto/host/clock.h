@@ -28,4 +28,24 @@ static inline void entropy_fill(struct entropy *e)
     randombytes_buf(e->seed, sizeof(e->seed));
 }
 
+/* Randomness for one wake-up after another. */
+struct entropy_source {
+    struct entropy e;
+    mono_ns filled; /* 0: never */
+};
+
+#define ENTROPY_RENEW (1 * NS_PER_S)
+
+/* entropy_at() - entropy for a wake-up at @now
+ * Reading the kernel's randomness in each would cost a system call per burst. What was drawn cannot
+ * be computed from what is left (entropy.h), so one reading serves for a second. */
+static inline struct entropy *entropy_at(struct entropy_source *s, mono_ns now)
+{
+    if (s->filled == 0 || time_since(now, s->filled) >= ENTROPY_RENEW) {
+        entropy_fill(&s->e);
+        s->filled = now;
+    }
+    return &s->e;
+}
+
 #endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/* io.c - the router's daemon: the only file that sees both the operating system and the engine
+ *
+ * DOC: one clock read per wake-up. Each wake-up of a descriptor handles at most ROUNDS bursts, so
+ * that a busy one cannot starve the others. What the engine emits is sent before the next burst is
+ * read, because it points into the buffers of the burst. While the UDP socket takes no more, the
+ * TUN is not read; UDP always is.
+ */
+#include "router/io.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "proto/host/clock.h"
+#include "proto/host/control.h"
+#include "proto/host/log.h"
+#include "proto/host/loop.h"
+#include "proto/host/priv.h"
+#include "router/report.h"
+#include "router/uplink.h"
+
+#define ROUNDS      4u
+#define OUT_DGRAMS  512u
+#define OUT_PACKETS 256u
+
+struct io {
+    const struct router_config *conf;
+    struct router_engine *re;
+    void *engine_mem;
+    struct loop loop;
+    struct udp *udp;
+    struct tap *tun;
+    struct control_server *control;
+    struct ev_io udp_read, udp_write, tun_read;
+    struct entropy_source entropy;
+    mono_ns started;
+    struct out out;
+    struct dgram out_dg[OUT_DGRAMS];
+    struct pkt out_pk[OUT_PACKETS];
+    int exit_code;
+};
+
+static void watch(struct io *io)
+{
+    if (udp_backlog(io->udp)) {
+        ev_io_start(io->loop.ev, &io->udp_write);
+        if (io->tun)
+            ev_io_stop(io->loop.ev, &io->tun_read);
+    } else {
+        ev_io_stop(io->loop.ev, &io->udp_write);
+        if (io->tun)
+            ev_io_start(io->loop.ev, &io->tun_read);
+    }
+}
+
+static void tun_gone(struct io *io)
+{
+    log_error("device %s was deleted; the uplink is gone, ending", io->conf->uplink_device);
+    io->exit_code = EX_OSERR;
+    loop_stop(&io->loop);
+}
+
+/* Send what the engine emitted; after it every buffer is free. */
+static void drain(struct io *io)
+{
+    if (io->out.n_dg)
+        udp_queue(io->udp, io->out.dg, io->out.n_dg);
+    if (io->out.n_pk && io->tun && tap_write(io->tun, io->out.pk, io->out.n_pk) == -ENODEV)
+        tun_gone(io);
+    out_reset(&io->out);
+}
+
+static void settle(struct io *io, mono_ns now)
+{
+    struct notice ev;
+
+    while (router_engine_notice(io->re, &ev))
+        report_notice(io->conf, &ev, now);
+    watch(io);
+    loop_deadline(&io->loop, router_engine_deadline(io->re));
+}
+
+static void on_udp(struct ev_loop *ev, struct ev_io *w, int what)
+{
+    struct io *io = w->data;
+    struct dgram in[BURST_MAX];
+    mono_ns now = mono_now();
+    struct entropy *e = entropy_at(&io->entropy, now);
+
+    (void)ev;
+    (void)what;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned n = udp_recv(io->udp, in, BURST_MAX);
+        if (n == 0)
+            break;
+        router_engine_udp(io->re, now, e, in, n, &io->out);
+        drain(io);
+        if (n < BURST_MAX)
+            break;
+    }
+    settle(io, now);
+}
+
+static void on_udp_writable(struct ev_loop *ev, struct ev_io *w, int what)
+{
+    struct io *io = w->data;
+    (void)ev;
+    (void)what;
+    udp_flush(io->udp);
+    watch(io);
+}
+
+static void on_tun(struct ev_loop *ev, struct ev_io *w, int what)
+{
+    struct io *io = w->data;
+    struct pkt in[BURST_MAX];
+    mono_ns now = mono_now();
+
+    (void)ev;
+    (void)what;
+    for (unsigned round = 0; round < ROUNDS && udp_backlog(io->udp) == 0; round++) {
+        int n = tap_read(io->tun, in, BURST_MAX);
+        if (n == -ENODEV)
+            tun_gone(io);
+        if (n <= 0)
+            break;
+        router_engine_tun(io->re, now, in, (unsigned)n, &io->out);
+        drain(io);
+        if ((unsigned)n < BURST_MAX)
+            break;
+    }
+    settle(io, now);
+}
+
+static void on_deadline(void *ctx)
+{
+    struct io *io = ctx;
+    mono_ns now = mono_now();
+
+    if (router_engine_deadline(io->re) <= now) {
+        router_engine_tick(io->re, now, entropy_at(&io->entropy, now), &io->out);
+        drain(io);
+    }
+    settle(io, now);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+    struct io *io = ctx;
+
+    if (signo == SIGHUP) {
+        log_warn("SIGHUP: reloading the configuration is not there yet; restart the router, "
+                 "clients hold on");
+        return;
+    }
+    loop_stop(&io->loop);
+}
+
+static struct json_object *on_control(void *ctx, const char *cmd, struct json_object *req)
+{
+    struct io *io = ctx;
+
+    (void)req;
+    if (strcmp(cmd, "status") != 0)
+        return NULL;
+    return report_status(io->conf, io->re, io->udp, io->tun, io->started, mono_now());
+}
+
+static int open_engine(struct io *io)
+{
+    size_t len = router_engine_bytes(io->conf);
+
+    io->engine_mem = aligned_alloc(64, (len + 63) & ~(size_t)63);
+    io->out.arena = aligned_alloc(64, ROUTER_ARENA);
+    if (!io->engine_mem || !io->out.arena) {
+        log_error("out of memory: %zu octets for %u members", len, io->conf->max_members);
+        return EX_OSERR;
+    }
+    memset(io->engine_mem, 0, len);
+    io->out.arena_len = ROUTER_ARENA;
+    io->out.dg = io->out_dg;
+    io->out.cap_dg = OUT_DGRAMS;
+    io->out.pk = io->out_pk;
+    io->out.cap_pk = OUT_PACKETS;
+    io->re = router_engine_init(io->engine_mem, io->conf, io->started,
+                                entropy_at(&io->entropy, io->started));
+    return 0;
+}
+
+static int open_udp(struct io *io)
+{
+    char ep[EP_TEXT_LEN];
+    int err = udp_open(&io->udp, io->conf->listen, NULL);
+
+    if (err == 0)
+        return 0;
+    log_error("cannot listen on %s: %s%s", endpoint_text(ep, io->conf->listen), strerror(-err),
+              err == -EADDRNOTAVAIL
+                  ? " (no interface has that address; behind 1:1 NAT use listen: 0.0.0.0:PORT and "
+                    "public_address:)"
+                  : "");
+    return EX_OSERR;
+}
+
+static void open_control(struct io *io)
+{
+    int err = control_open(&io->control, io->loop.ev, io->conf->control, on_control, io);
+    if (err)
+        log_warn("no control socket %s: %s; status will not work", io->conf->control,
+                 strerror(-err));
+}
+
+static void start(struct io *io)
+{
+    ev_io_init(&io->udp_read, on_udp, udp_fd(io->udp), EV_READ);
+    ev_io_init(&io->udp_write, on_udp_writable, udp_fd(io->udp), EV_WRITE);
+    io->udp_read.data = io->udp_write.data = io;
+    ev_io_start(io->loop.ev, &io->udp_read);
+    if (io->tun) {
+        ev_io_init(&io->tun_read, on_tun, tap_fd(io->tun), EV_READ);
+        io->tun_read.data = io;
+    }
+    settle(io, io->started);
+}
+
+/* Nothing after the start needs a privilege. */
+static int drop_privileges(void)
+{
+    int err = priv_keep(NULL, 0);
+    if (err)
+        log_error("cannot drop privileges: %s", strerror(-err));
+    return err ? EX_OSERR : 0;
+}
+
+static void say_goodbye(struct io *io)
+{
+    mono_ns now = mono_now();
+    bool more;
+
+    do {
+        more = router_engine_stop(io->re, now, &io->out);
+        drain(io);
+    } while (more);
+    settle(io, now);
+}
+
+static int open_all(struct io *io)
+{
+    int err = loop_open(&io->loop, on_deadline, on_signal, io);
+    if (err) {
+        log_error("cannot start the event loop: %s", strerror(-err));
+        return EX_OSERR;
+    }
+    if (loop_signal(&io->loop, SIGTERM) || loop_signal(&io->loop, SIGINT) ||
+        loop_signal(&io->loop, SIGHUP))
+        return EX_SOFTWARE;
+    if ((err = open_engine(io)) || (err = open_udp(io)))
+        return err;
+    if (uplink_open(io->conf, &io->tun))
+        return EX_OSERR;
+    open_control(io);
+    return drop_privileges();
+}
+
+int router_run(const struct router_config *c)
+{
+    struct io *io = calloc(1, sizeof(*io));
+
+    if (!io)
+        return EX_OSERR;
+    io->conf = c;
+    io->started = mono_now();
+    io->exit_code = open_all(io);
+    if (io->exit_code == 0) {
+        start(io);
+        report_start(c, io->re);
+        loop_notify("READY=1");
+        loop_run(&io->loop);
+        loop_notify("STOPPING=1");
+        say_goodbye(io);
+    }
+    int ret = io->exit_code;
+    control_close(io->control);
+    tap_close(io->tun);
+    udp_close(io->udp);
+    if (io->loop.ev)
+        loop_close(&io->loop);
+    if (io->engine_mem)
+        sodium_memzero(io->engine_mem, router_engine_bytes(c));
+    free(io->engine_mem);
+    free(io->out.arena);
+    sodium_memzero(&io->entropy, sizeof(io->entropy));
+    free(io);
+    return ret;
+}

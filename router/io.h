@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* io.h - the router's daemon: sockets, TUN, control socket and the engine between them */
+#ifndef SIXTAP_ROUTER_IO_H
+#define SIXTAP_ROUTER_IO_H
+
+#include "router/config.h"
+
+/* router_run() - run in the foreground until SIGTERM or SIGINT
+ * @c: loaded; the caller frees it afterwards
+ * Return: exit code (sysexits) */
+int router_run(const struct router_config *c);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* report.h - the engine's events as log lines, and its state as JSON */
+#ifndef SIXTAP_ROUTER_REPORT_H
+#define SIXTAP_ROUTER_REPORT_H
+
+#include <json-c/json.h>
+
+#include "proto/host/tap.h"
+#include "proto/host/udp.h"
+#include "router/engine.h"
+
+/* report_notice() - one event as one line; lines a stranger can cause are limited */
+void report_notice(const struct router_config *c, const struct notice *ev, mono_ns now);
+
+/* report_start() - what an operator wants to read first: key, MAC, prefix */
+void report_start(const struct router_config *c, const struct router_engine *re);
+
+/* report_status() - the answer to `status`; the caller puts it
+ * @tun: NULL without an uplink */
+struct json_object *report_status(const struct router_config *c, const struct router_engine *re,
+                                  struct udp *u, const struct tap *tun, mono_ns started,
+                                  mono_ns now);
+
+#endif

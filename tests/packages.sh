@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# packages.sh - the Debian 12 packages of each purpose, and a function that installs the missing ones
+# Read by tests/run.sh, conf/demo.sh and .ci/run; README "Dependencies" lists the same.
+
+PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config libsodium-dev libev-dev libyaml-dev libmnl-dev libcap-ng-dev
+    libjson-c-dev libcmocka-dev)
+PACKAGES_TEST=(iproute2 iputils-ping nftables conntrack curl procps ethtool python3 python3-pytest python3-scapy)
+PACKAGES_CI=(clang clang-format clang-tidy)
+PACKAGES_DEMO=(iproute2 iputils-ping nftables conntrack curl procps python3)
+
+# install_packages NAME... - apt-get install those that are not there
+install_packages() {
+    local missing=() p
+    for p in "$@"; do
+        dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q '^install ok installed' || missing+=("$p")
+    done
+    [ ${#missing[@]} = 0 ] && return 0
+    if [ -n "${SIXTAP_NO_INSTALL:-}" ]; then
+        echo "missing packages: ${missing[*]}" >&2
+        return 1
+    fi
+    if [ "$(id -u)" != 0 ]; then
+        echo "missing packages: ${missing[*]}; run as root, or: sudo apt-get install ${missing[*]}" >&2
+        return 1
+    fi
+    echo "installing: ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}

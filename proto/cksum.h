@@ -8,16 +8,17 @@
 
 #include "proto/addr.h"
 
-/* cksum_add() - add @len octets (any alignment, odd lengths padded with zero: only the last piece may be odd) to
- * the unfolded sum @sum */
+/* cksum_add() - add @len octets (any alignment, odd lengths padded with zero: only the last piece
+ * may be odd) to the unfolded sum @sum */
 uint64_t cksum_add(uint64_t sum, const uint8_t *p, size_t len);
 
 /* cksum_fold() - the 16-bit one's complement of @sum, host order of the big-endian field */
 uint16_t cksum_fold(uint64_t sum);
 
-/* cksum_upper() - checksum of an upper-layer packet under IPv6, field included: 0 means right when verifying; for
- * building, zero the field first and store the result. @ip6: 40 octets of IPv6 header (source and destination are
- * taken from it), @nh: upper-layer protocol, @p, @len: the upper-layer packet. */
+/* cksum_upper() - checksum of an upper-layer packet under IPv6, field included: 0 means right when
+ * verifying; for building, zero the field first and store the result. @ip6: 40 octets of IPv6
+ * header (source and destination are taken from it), @nh: upper-layer protocol, @p, @len: the
+ * upper-layer packet. */
 uint16_t cksum_upper(const uint8_t *ip6, uint8_t nh, const uint8_t *p, size_t len);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* frame.h - a checked view of an inner IPv6 packet
  *
- * DOC: every inner packet is looked at through this view and nothing else. frame_parse() proves that the
- * fixed header is there, that the length is right, and walks the extension headers with a bound, so that
- * ND, MLD and DHCPv6 hidden behind them are recognised. What it cannot decide (the chain or the upper-layer header
- * runs past the end of a first fragment, more than FRAME_EXT_MAX headers) is marked, and the caller drops it where it
- * matters (RFC 7112, RFC 7113).
+ * DOC: every inner packet is looked at through this view and nothing else. frame_parse() proves
+ * that the fixed header is there, that the length is right, and walks the extension headers with a
+ * bound, so that ND, MLD and DHCPv6 hidden behind them are recognised. What it cannot decide (the
+ * chain or the upper-layer header runs past the end of a first fragment, more than FRAME_EXT_MAX
+ * headers) is marked, and the caller drops it where it matters (RFC 7112, RFC 7113).
  *
  * Standards: RFC 8200 3-4, RFC 7112, RFC 7045.
  */
@@ -20,7 +20,8 @@
 #define IP6_HDR_LEN   40u
 #define FRAME_EXT_MAX 8u
 
-enum { /* next header values used here */
+/* next header values used here */
+enum {
     NH_HOPOPTS = 0,
     NH_TCP = 6,
     NH_UDP = 17,
@@ -35,30 +36,31 @@ enum { /* next header values used here */
 };
 
 struct frame {
-    uint8_t *p;        /* IPv6 header */
-    uint16_t len;      /* 40 + payload length; octets behind it (padding) are trimmed from the view */
-    uint16_t upper;    /* offset of the upper-layer header (undecided: of what could not be walked); == len when there
-                          is none: next header 59, later fragments */
-    uint8_t nh;        /* upper-layer protocol (or NH_NONE; or the undecided header's number) */
+    uint8_t *p;     /* IPv6 header */
+    uint16_t len;   /* 40 + payload length; octets behind it (padding) are trimmed from the view */
+    uint16_t upper; /* offset of the upper-layer header (undecided: of what could not be walked); ==
+                       len when there is none: next header 59, later fragments */
+    uint8_t nh;     /* upper-layer protocol (or NH_NONE; or the undecided header's number) */
     uint8_t hop_limit;
-    uint8_t tos;       /* traffic class */
-    bool fragment;     /* a Fragment header is in the chain (also an atomic one) */
+    uint8_t tos;         /* traffic class */
+    bool fragment;       /* a Fragment header is in the chain (also an atomic one) */
     bool later_fragment; /* offset > 0: there is no upper-layer header here */
-    bool hopopts;      /* has a hop-by-hop header (it is then the first) */
-    bool router_alert; /* that header holds a Router Alert option (RFC 2711) */
-    bool undecided;    /* the chain could not be walked to its end */
+    bool hopopts;        /* has a hop-by-hop header (it is then the first) */
+    bool router_alert;   /* that header holds a Router Alert option (RFC 2711) */
+    bool undecided;      /* the chain could not be walked to its end */
     struct ip6 src, dst;
 };
 
 /* frame_parse() - look at @len octets at @p, which start with an IPv6 header
  * @ret: valid only after DROP_NONE
- * Return: DROP_FRAME_SHORT, DROP_IP_VERSION, DROP_IP_LENGTH (payload length greater than there is, or 0 with a
- * next header other than none, or a jumbo option: jumbograms are not carried; or more than 65 535 octets with the
- * header), DROP_EXT_CHAIN (hop-by-hop not first, header past the end of an unfragmented packet, hop-by-hop option
- * past the end of its header). */
+ * Return: DROP_FRAME_SHORT, DROP_IP_VERSION, DROP_IP_LENGTH (payload length greater than there is,
+ * or 0 with a next header other than none, or a jumbo option: jumbograms are not carried; or more
+ * than 65 535 octets with the header), DROP_EXT_CHAIN (hop-by-hop not first, header past the end of
+ * an unfragmented packet, hop-by-hop option past the end of its header). */
 enum drop frame_parse(struct frame *ret, uint8_t *p, size_t len);
 
-/* frame_source_valid() - may @f's source ever be one? Not multicast, ::1, v4-mapped; :: only for ICMPv6 */
+/* frame_source_valid() - may @f's source ever be one? Not multicast, ::1, v4-mapped; :: only for
+ * ICMPv6 */
 bool frame_source_valid(const struct frame *f);
 
 /* frame_is_nd() - RS, RA, NS, NA or Redirect by type (valid or not, fragmented or not) */

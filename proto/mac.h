@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* mac.h - endpoint <-> MAC <-> IPv6 address, by arithmetic; stable interface identifiers
  *
- * DOC: a client's MAC is its public IPv4 address and UDP port as the router sees them, with the I/G bit
- * of the first octet cleared and the U/L bit set:
+ * DOC: a client's MAC is its public IPv4 address and UDP port as the router sees them, with the I/G
+ * bit of the first octet cleared and the U/L bit set:
  *
  *     o0 = (ip0 & 0xFC) | 0x02,  o1..o3 = ip1..ip3,  o4..o5 = port
  *
- * 48 bits fold to 46, so up to four endpoints (first octets equal but for the low two bits, same port)
- * share a MAC. The link-local address is fe80:: and the modified EUI-64 of the MAC. Nothing is learned,
- * aged or flooded. First octets that fold into 224/4 or 240/4 belong to no endpoint: the router assigns
- * MACs from there.
+ * 48 bits fold to 46, so up to four endpoints (first octets equal but for the low two bits, same
+ * port) share a MAC. The link-local address is fe80:: and the modified EUI-64 of the MAC. Nothing
+ * is learned, aged or flooded. First octets that fold into 224/4 or 240/4 belong to no endpoint:
+ * the router assigns MACs from there.
  *
- * Standards: RFC 4291 2.5.1 and appendix A (modified EUI-64), RFC 5453 (reserved identifiers), RFC 7217
- * (the idea of stable opaque identifiers), RFC 2464 7 (multicast MACs).
+ * Standards: RFC 4291 2.5.1 and appendix A (modified EUI-64), RFC 5453 (reserved identifiers), RFC
+ * 7217 (the idea of stable opaque identifiers), RFC 2464 7 (multicast MACs).
  */
 #ifndef SIXTAP_PROTO_MAC_H
 #define SIXTAP_PROTO_MAC_H
@@ -33,13 +33,15 @@ unsigned mac_candidates(struct mac m, struct endpoint ret[4]);
 bool mac_is_unicast(struct mac m);
 
 /* mac_assigned() - a MAC the router may assign; its first octet folds into 224/4 or 240/4
- * @rnd: 43 random bits or more (three of the first octet, 40 of the others); the same value gives the same MAC */
+ * @rnd: 43 random bits or more (three of the first octet, 40 of the others); the same value gives
+ * the same MAC */
 struct mac mac_assigned(uint64_t rnd);
 
 /* mac_is_assigned() - could mac_assigned() have made it? */
 bool mac_is_assigned(struct mac m);
 
-/* mac_eui64() - modified EUI-64 interface identifier of @m into 8 octets at @iid. Source: RFC 4291 app. A */
+/* mac_eui64() - modified EUI-64 interface identifier of @m into 8 octets at @iid. Source: RFC 4291
+ * app. A */
 void mac_eui64(uint8_t *iid, struct mac m);
 
 /* mac_of_eui64() - inverse; false when the 8 octets at @iid lack ff:fe in the middle */
@@ -59,14 +61,16 @@ struct mac mac_multicast(struct ip6 group);
  * @client: the client's public key, KEY_LEN octets
  * @try:    0.. ; the next one when an address belongs to another key
  * @ret:    the address
- * Return: false when this try gives an identifier iid_allowed() refuses; @ret is then untouched and the caller goes
- * on with the next try. Prefixes longer than /64 take the low bits of the hash; one shorter means its first /64. */
+ * Return: false when this try gives an identifier iid_allowed() refuses; @ret is then untouched and
+ * the caller goes on with the next try. Prefixes longer than /64 take the low bits of the hash; one
+ * shorter means its first /64. */
 bool iid_stable(const uint8_t *secret, const uint8_t *client, struct prefix prefix, uint32_t try,
                 struct ip6 *ret);
 
-/* iid_allowed() - may @a be given out in a prefix of @plen bits? Not with an identifier of ::0 or ::1; and in a /64 or
- * shorter not with EUI-64 shape (..ff:fe..; such an address belongs to the member with that MAC) nor reserved (RFC 5453:
- * 0200:5eff:fe00::/40 range, which has that shape, and the subnet anycasts fdff:ffff:ffff:ff80 to ..ff). */
+/* iid_allowed() - may @a be given out in a prefix of @plen bits? Not with an identifier of ::0 or
+ * ::1; and in a /64 or shorter not with EUI-64 shape (..ff:fe..; such an address belongs to the
+ * member with that MAC) nor reserved (RFC 5453: 0200:5eff:fe00::/40 range, which has that shape,
+ * and the subnet anycasts fdff:ffff:ffff:ff80 to ..ff). */
 bool iid_allowed(struct ip6 a, unsigned plen);
 
 /* ip6 predicates and arithmetic */

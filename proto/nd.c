@@ -44,9 +44,11 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-    [ND_RS - ND_RS] = { RS_FIXED, OPT_SLLA },           [ND_RA - ND_RS] = { 16, OPT_SLLA },
-    [ND_NS - ND_RS] = { NS_FIXED, OPT_SLLA },           [ND_NA - ND_RS] = { NS_FIXED, OPT_TLLA },
-    [ND_REDIRECT - ND_RS] = { REDIRECT_MIN, OPT_TLLA },
+    { RS_FIXED, OPT_SLLA },     /* ND_RS, the first type */
+    { 16, OPT_SLLA },           /* ND_RA */
+    { NS_FIXED, OPT_SLLA },     /* ND_NS */
+    { NS_FIXED, OPT_TLLA },     /* ND_NA */
+    { REDIRECT_MIN, OPT_TLLA }, /* ND_REDIRECT */
 };
 
 /* One option of @len octets (>= 8), type and length included; false when it makes the message
@@ -265,8 +267,8 @@ static void put_route(struct wr *w, const struct nd_ra *ra, struct prefix route)
 /* Recursive DNS Server: a length of 1 + 2n. Source: RFC 8106 5.1 */
 static void put_rdnss(struct wr *w, const struct nd_ra *ra)
 {
-    size_t room = (w->len - w->off) / OPT_UNIT;
-    if (ra->n_dns == 0 || ra->n_dns > 127 || 1u + 2u * ra->n_dns > room)
+    size_t room = (w->len - w->off) / OPT_UNIT; /* below 160, so the length fits its octet */
+    if (ra->n_dns == 0 || 1u + 2u * ra->n_dns > room)
         return;
     wr_u8(w, OPT_RDNSS);
     wr_u8(w, (uint8_t)(1u + 2u * ra->n_dns));

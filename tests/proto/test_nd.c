@@ -311,14 +311,14 @@ static void test_rows(void **state)
     (void)state;
     for (size_t i = 0; i < PKT_N(rows); i++) {
         uint8_t p[512];
-        struct nd m, before;
+        struct nd m;
         memset(&m, 0xA5, sizeof(m));
-        before = m;
         enum drop d = parse(&m, p, row_packet(p, i));
         if (d != rows[i].want)
             fail_msg("%s: %s", rows[i].name, drop_name(d));
-        if (d != DROP_NONE && memcmp(&m, &before, sizeof(m)) != 0)
-            fail_msg("%s: output touched", rows[i].name);
+        for (size_t k = 0; k < sizeof(m); k++)
+            if (d != DROP_NONE && ((const uint8_t *)&m)[k] != 0xA5)
+                fail_msg("%s: output touched", rows[i].name);
     }
 }
 

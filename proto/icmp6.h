@@ -2,9 +2,9 @@
 /* icmp6.h - ICMPv6 echo and errors
  *
  * DOC: icmp6_error() is the one gate every error passes (RFC 4443 2.4): never about an error or a
- * Redirect, never about multicast destinations (but Packet Too Big), never to ::, multicast or
- * anycast sources; and a token bucket. An error quotes as much of the packet as fits into 1 280
- * octets.
+ * Redirect, never about multicast destinations (but Packet Too Big and Parameter Problem code 2),
+ * never to :: or a source that can be none; and a token bucket. Which unicast addresses are anycast
+ * is the caller's knowledge. An error quotes as much of the packet as fits into 1 280 octets.
  *
  * Standards: RFC 4443 2.4, 3, 4.
  */

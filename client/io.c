@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: MIT */
+/* io.c - the client's daemon: the only file that sees both the operating system and the engine
+ *
+ * DOC: one clock read per wake-up. After every call of the engine turn() does what engine.h asks
+ * for, in its order: sockets, device, frames and datagrams, name resolution, log lines, deadline.
+ * While a UDP socket takes no more, the TAP is not read; UDP always is.
+ */
+#include "client/io.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "client/report.h"
+#include "proto/host/clock.h"
+#include "proto/host/control.h"
+#include "proto/host/log.h"
+#include "proto/host/loop.h"
+#include "proto/host/netlink.h"
+#include "proto/host/priv.h"
+#include "proto/host/resolve.h"
+#include "proto/host/tap.h"
+#include "proto/mac.h"
+
+#define ROUNDS      4u
+#define OUT_DGRAMS  256u
+#define OUT_PACKETS 128u
+#define ARENA       ((size_t)64 * 1024)
+#define SOCK_RETRY  (1 * NS_PER_S)
+
+struct io;
+
+struct sock {
+    struct io *io;
+    struct udp *udp;
+    uint32_t generation;
+    uint8_t number;
+    mono_ns retry_at; /* opening failed: not again before */
+    struct ev_io read, write;
+};
+
+struct io {
+    struct client_engine engine; /* first: 16-aligned */
+    const struct client_config *conf;
+    struct loop loop;
+    struct sock sock[CLIENT_SOCKS];
+    struct device *device;
+    uint32_t applied; /* serial of the want the device has */
+    struct nl *nl;
+    struct nl_watch *watch;
+    struct resolver *resolver;
+    struct control_server *control;
+    struct ev_io tap_read, watch_read;
+    struct entropy_source entropy;
+    mono_ns started;
+    be32 router_ip; /* for the MTU of the way there */
+    struct out out;
+    struct dgram out_dg[OUT_DGRAMS];
+    struct pkt out_pk[OUT_PACKETS];
+    bool stopping;
+    int exit_code;
+};
+
+static void turn(struct io *io, mono_ns now);
+
+static void fail(struct io *io, int code)
+{
+    io->exit_code = code;
+    loop_stop(&io->loop);
+}
+
+/* ---- sockets ---- */
+
+static bool any_backlog(const struct io *io)
+{
+    for (unsigned i = 0; i < CLIENT_SOCKS; i++) {
+        if (io->sock[i].udp && udp_backlog(io->sock[i].udp))
+            return true;
+    }
+    return false;
+}
+
+static void watch_writable(struct io *io)
+{
+    for (unsigned i = 0; i < CLIENT_SOCKS; i++) {
+        struct sock *s = &io->sock[i];
+        if (s->udp && udp_backlog(s->udp))
+            ev_io_start(io->loop.ev, &s->write);
+        else
+            ev_io_stop(io->loop.ev, &s->write);
+    }
+    if (any_backlog(io))
+        ev_io_stop(io->loop.ev, &io->tap_read);
+    else if (!io->stopping)
+        ev_io_start(io->loop.ev, &io->tap_read);
+}
+
+static void on_udp(struct ev_loop *ev, struct ev_io *w, int what)
+{
+    struct sock *s = w->data;
+    struct io *io = s->io;
+    struct dgram in[BURST_MAX];
+    struct endpoint peer;
+    mono_ns now = mono_now();
+
+    (void)ev;
+    (void)what;
+    for (unsigned round = 0; round < ROUNDS && s->udp; round++) {
+        unsigned n = udp_recv(s->udp, in, BURST_MAX);
+        if (n == 0)
+            break;
+        client_engine_udp(&io->engine, now, entropy_at(&io->entropy, now), in, n, &io->out);
+        turn(io, now);
+        if (n < BURST_MAX)
+            break;
+    }
+    if (s->udp && udp_take_refused(s->udp, &peer)) {
+        client_engine_refused(&io->engine, s->number, peer, now);
+        turn(io, now);
+    }
+}
+
+static void on_udp_writable(struct ev_loop *ev, struct ev_io *w, int what)
+{
+    struct sock *s = w->data;
+    (void)ev;
+    (void)what;
+    udp_flush(s->udp);
+    watch_writable(s->io);
+}
+
+static void sock_close(struct io *io, struct sock *s)
+{
+    if (!s->udp)
+        return;
+    ev_io_stop(io->loop.ev, &s->read);
+    ev_io_stop(io->loop.ev, &s->write);
+    udp_close(s->udp);
+    s->udp = NULL;
+}
+
+static void sock_open(struct io *io, struct sock *s, const struct client_sock *want, mono_ns now)
+{
+    static struct log_limit limit = LOG_LIMIT(3, 60 * NS_PER_S);
+    struct endpoint any = { .port = be16_of(want->port) };
+    struct udp_opts opts = { .sock = s->number, .note_refused = true };
+
+    if (now < s->retry_at)
+        return;
+    int err = udp_open(&s->udp, any, &opts);
+    if (err) {
+        log_limited(&limit, now, LOG_LEVEL_WARN, "cannot open UDP port %u: %s; trying again%s",
+                    want->port, strerror(-err),
+                    err == -EADDRINUSE ? " (is another client running? leave out port:)" : "");
+        s->retry_at = now + SOCK_RETRY;
+        return;
+    }
+    s->generation = want->generation;
+    s->retry_at = 0;
+    ev_io_init(&s->read, on_udp, udp_fd(s->udp), EV_READ);
+    ev_io_init(&s->write, on_udp_writable, udp_fd(s->udp), EV_WRITE);
+    s->read.data = s->write.data = s;
+    ev_io_start(io->loop.ev, &s->read);
+}
+
+static void open_socks(struct io *io, mono_ns now)
+{
+    for (unsigned i = 0; i < CLIENT_SOCKS; i++) {
+        struct client_sock want = client_engine_sock(&io->engine, i);
+        struct sock *s = &io->sock[i];
+        if (!want.wanted || (s->udp && s->generation == want.generation))
+            continue;
+        sock_close(io, s);
+        sock_open(io, s, &want, now);
+    }
+}
+
+static void close_socks(struct io *io)
+{
+    for (unsigned i = 0; i < CLIENT_SOCKS; i++) {
+        if (!client_engine_sock(&io->engine, i).wanted)
+            sock_close(io, &io->sock[i]);
+    }
+}
+
+static mono_ns sock_deadline(const struct io *io)
+{
+    mono_ns d = NEVER;
+
+    for (unsigned i = 0; i < CLIENT_SOCKS; i++) {
+        if (!io->sock[i].udp && io->sock[i].retry_at && client_engine_sock(&io->engine, i).wanted)
+            d = time_earlier(d, io->sock[i].retry_at);
+    }
+    return d;
+}
+
+/* ---- what the engine wants done ---- */
+
+static void device_gone(struct io *io)
+{
+    log_error("device %s was deleted by somebody else; ending", io->conf->device);
+    fail(io, EX_OSERR);
+}
+
+static void apply_device(struct io *io, mono_ns now)
+{
+    const struct device_want *w = client_engine_want(&io->engine);
+
+    if (w->serial == io->applied && device_deadline(io->device) > now)
+        return;
+    io->applied = w->serial;
+    if (device_apply(io->device, w, now) == -ENODEV)
+        device_gone(io);
+}
+
+static void send_dgrams(struct io *io)
+{
+    struct dgram *d = io->out.dg;
+
+    for (unsigned i = 0, n; i < io->out.n_dg; i += n) {
+        for (n = 1; i + n < io->out.n_dg && d[i + n].sock == d[i].sock; n++)
+            ;
+        struct udp *u = d[i].sock < CLIENT_SOCKS ? io->sock[d[i].sock].udp : NULL;
+        if (u)
+            udp_queue(u, &d[i], n);
+        else
+            io->engine.drop[DROP_TX] += n;
+    }
+}
+
+static void report(struct io *io)
+{
+    struct client_event ev;
+
+    while (client_engine_event(&io->engine, &ev))
+        report_event(io->conf, &io->engine, &ev);
+}
+
+static void find_path(struct io *io)
+{
+    uint32_t mtu;
+
+    if (io->nl && be32_get(io->router_ip) && nl_path_mtu(io->nl, io->router_ip, &mtu, NULL) == 0)
+        client_engine_path(&io->engine, (uint16_t)(mtu > UINT16_MAX ? UINT16_MAX : mtu));
+}
+
+static void start_resolve(struct io *io, mono_ns now)
+{
+    if (!client_engine_want_resolve(&io->engine) || resolve_busy(io->resolver))
+        return;
+    if (resolve_start(io->resolver, io->conf->router_host) < 0)
+        client_engine_router(&io->engine, NULL, 0, now);
+}
+
+static void on_resolved(void *ctx, const be32 *addr, unsigned n, const char *error)
+{
+    struct io *io = ctx;
+    struct endpoint ep[RESOLVE_MAX];
+    mono_ns now = mono_now();
+
+    if (n == 0)
+        log_warn("cannot find the address of %s: %s", io->conf->router_host, error);
+    else
+        io->router_ip = addr[0];
+    for (unsigned i = 0; i < n; i++)
+        ep[i] = (struct endpoint){ .ip = addr[i], .port = be16_of(io->conf->router_port) };
+    find_path(io);
+    client_engine_router(&io->engine, ep, n, now);
+    client_engine_tick(&io->engine, now, entropy_at(&io->entropy, now), &io->out);
+    turn(io, now);
+}
+
+/* After every call of the engine; the order is engine.h's. */
+static void turn(struct io *io, mono_ns now)
+{
+    open_socks(io, now);
+    apply_device(io, now);
+    if (io->out.n_pk && tap_write(device_tap(io->device), io->out.pk, io->out.n_pk) == -ENODEV)
+        device_gone(io);
+    send_dgrams(io);
+    out_reset(&io->out);
+    close_socks(io);
+    if (!io->stopping)
+        start_resolve(io, now);
+    report(io);
+    watch_writable(io);
+    mono_ns d = time_earlier(client_engine_deadline(&io->engine, now), device_deadline(io->device));
+    loop_deadline(&io->loop, time_earlier(d, sock_deadline(io)));
+}
+
+/* ---- wake-ups ---- */
+
+static void on_tap(struct ev_loop *ev, struct ev_io *w, int what)
+{
+    struct io *io = w->data;
+    struct pkt in[BURST_MAX];
+    mono_ns now = mono_now();
+
+    (void)ev;
+    (void)what;
+    for (unsigned round = 0; round < ROUNDS && !any_backlog(io); round++) {
+        int n = tap_read(device_tap(io->device), in, BURST_MAX);
+        if (n == -ENODEV) {
+            ev_io_stop(io->loop.ev, w);
+            device_gone(io);
+            return;
+        }
+        if (n <= 0)
+            break;
+        client_engine_tap(&io->engine, now, entropy_at(&io->entropy, now), in, (unsigned)n,
+                          &io->out);
+        turn(io, now);
+        if ((unsigned)n < BURST_MAX)
+            break;
+    }
+}
+
+static void on_watch(struct ev_loop *ev, struct ev_io *w, int what)
+{
+    struct io *io = w->data;
+    struct nl_event e;
+    mono_ns now = mono_now();
+
+    (void)ev;
+    (void)what;
+    if (nl_watch_read(io->watch, &e) < 0)
+        return;
+    if (device_event(io->device, &e) &&
+        device_apply(io->device, client_engine_want(&io->engine), now) == -ENODEV) {
+        device_gone(io);
+        return;
+    }
+    if (e.what & NL_UNDERLAY) {
+        find_path(io);
+        client_engine_network_changed(&io->engine, now);
+    }
+    client_engine_tick(&io->engine, now, entropy_at(&io->entropy, now), &io->out);
+    turn(io, now);
+}
+
+static void on_deadline(void *ctx)
+{
+    struct io *io = ctx;
+    mono_ns now = mono_now();
+
+    client_engine_tick(&io->engine, now, entropy_at(&io->entropy, now), &io->out);
+    turn(io, now);
+}
+
+static void on_signal(void *ctx, int signo)
+{
+    struct io *io = ctx;
+
+    if (signo == SIGHUP)
+        log_info(
+            "SIGHUP: the client has nothing to reload; restart it to change its configuration");
+    else
+        loop_stop(&io->loop);
+}
+
+static struct json_object *on_control(void *ctx, const char *cmd, struct json_object *req)
+{
+    struct io *io = ctx;
+    struct udp *u[CLIENT_SOCKS];
+
+    (void)req;
+    if (strcmp(cmd, "status") != 0)
+        return NULL;
+    for (unsigned i = 0; i < CLIENT_SOCKS; i++)
+        u[i] = io->sock[i].udp;
+    return report_status(io->conf, &io->engine, io->device, u, io->started, mono_now());
+}
+
+/* ---- start and end ---- */
+
+static void warn_line(void *arg, const char *line)
+{
+    (void)arg;
+    log_warn("%s", line);
+}
+
+static int open_device(struct io *io)
+{
+    struct device_config dc = {
+        .name = io->conf->device,
+        .configure = io->conf->configure,
+        .metric = io->conf->metric,
+        .default_route = io->conf->default_route,
+        .warn = warn_line,
+    };
+    return device_open(&dc, &io->device) ? EX_OSERR : 0;
+}
+
+static int open_netlink(struct io *io)
+{
+    int err = nl_open(&io->nl);
+
+    if (!err)
+        err = nl_watch_open(device_ifindex(io->device), &io->watch);
+    if (err)
+        log_error("cannot talk to the kernel's netlink: %s", strerror(-err));
+    return err ? EX_OSERR : 0;
+}
+
+static void open_control(struct io *io)
+{
+    int err = control_open(&io->control, io->loop.ev, io->conf->control, on_control, io);
+    if (err)
+        log_warn("no control socket %s: %s; status will not work", io->conf->control,
+                 strerror(-err));
+}
+
+static int keep_net_admin(void)
+{
+    const int keep = CAP_NET_ADMIN; /* addresses, routes, the device's MAC */
+    int err = priv_keep(&keep, 1);
+
+    if (err)
+        log_error("cannot drop privileges: %s", strerror(-err));
+    return err ? EX_OSERR : 0;
+}
+
+static int open_all(struct io *io)
+{
+    int code;
+
+    if (loop_open(&io->loop, on_deadline, on_signal, io)) {
+        log_error("cannot start the event loop");
+        return EX_OSERR;
+    }
+    if (loop_signal(&io->loop, SIGTERM) || loop_signal(&io->loop, SIGINT) ||
+        loop_signal(&io->loop, SIGHUP))
+        return EX_SOFTWARE;
+    if ((code = open_device(io)) || (code = open_netlink(io)))
+        return code;
+    if (resolve_open(&io->resolver, io->loop.ev, on_resolved, io))
+        return EX_OSERR;
+    open_control(io);
+    return keep_net_admin();
+}
+
+static void start(struct io *io)
+{
+    ev_io_init(&io->tap_read, on_tap, tap_fd(device_tap(io->device)), EV_READ);
+    ev_io_init(&io->watch_read, on_watch, nl_watch_fd(io->watch), EV_READ);
+    io->tap_read.data = io->watch_read.data = io;
+    ev_io_start(io->loop.ev, &io->watch_read);
+    report_start(io->conf);
+    turn(io, io->started);
+}
+
+static void say_goodbye(struct io *io)
+{
+    mono_ns now = mono_now();
+
+    io->stopping = true;
+    client_engine_stop(&io->engine, now, entropy_at(&io->entropy, now), &io->out);
+    send_dgrams(io);
+    out_reset(&io->out);
+    report(io);
+}
+
+static void close_all(struct io *io)
+{
+    for (unsigned i = 0; i < CLIENT_SOCKS; i++)
+        sock_close(io, &io->sock[i]);
+    control_close(io->control);
+    resolve_close(io->resolver);
+    nl_watch_close(io->watch);
+    nl_close(io->nl);
+    device_close(io->device);
+    if (io->loop.ev)
+        loop_close(&io->loop);
+    client_engine_wipe(&io->engine);
+    sodium_memzero(&io->entropy, sizeof(io->entropy));
+    free(io->out.arena);
+}
+
+static struct io *io_new(const struct client_config *c)
+{
+    size_t len = (sizeof(struct io) + 15) & ~(size_t)15;
+    struct io *io = aligned_alloc(16, len);
+
+    if (!io)
+        return NULL;
+    memset(io, 0, len);
+    io->conf = c;
+    io->started = mono_now();
+    io->out = (struct out){ .dg = io->out_dg,
+                            .cap_dg = OUT_DGRAMS,
+                            .pk = io->out_pk,
+                            .cap_pk = OUT_PACKETS,
+                            .arena = aligned_alloc(16, ARENA),
+                            .arena_len = ARENA };
+    if (!io->out.arena) {
+        free(io);
+        return NULL;
+    }
+    for (unsigned i = 0; i < CLIENT_SOCKS; i++) {
+        io->sock[i].io = io;
+        io->sock[i].number = (uint8_t)i;
+    }
+    client_engine_init(&io->engine, c, io->started);
+    return io;
+}
+
+int client_run(const struct client_config *c)
+{
+    struct io *io = io_new(c);
+
+    if (!io) {
+        log_error("out of memory");
+        return EX_OSERR;
+    }
+    io->exit_code = open_all(io);
+    if (io->exit_code == 0) {
+        start(io);
+        loop_notify("READY=1");
+        loop_run(&io->loop);
+        loop_notify("STOPPING=1");
+        say_goodbye(io);
+    }
+    int ret = io->exit_code;
+    close_all(io);
+    free(io);
+    return ret;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* main.c - sixtap-client: what the common command line (proto/host/cli.h) needs to know of the
+ * client */
+#include <sysexits.h>
+
+#include "client/config.h"
+#include "client/io.h"
+#include "proto/host/cli.h"
+#include "proto/host/log.h"
+
+static int run(const struct cli_opts *o)
+{
+    struct client_config c;
+    if (client_config_load(&c, o->config, stderr) != 0)
+        return EX_CONFIG;
+    log_setup(o->verbose);
+    int rc = client_run(&c);
+    client_config_free(&c);
+    return rc;
+}
+
+static int check(const struct cli_opts *o, FILE *err)
+{
+    struct client_config c;
+    int problems = client_config_load(&c, o->config, err);
+    if (!problems)
+        client_config_free(&c);
+    return problems;
+}
+
+static int control_name(const struct cli_opts *o, char name[108], FILE *err)
+{
+    struct client_config c;
+    int problems = client_config_load(&c, o->config, err);
+    if (problems)
+        return problems;
+    snprintf(name, sizeof(c.control), "%s", c.control);
+    client_config_free(&c);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct cli cli = {
+        .program = "sixtap-client",
+        .about = "IPv6 for this host through a SixTap router",
+        .default_config = "/etc/sixtap/client.yaml",
+        .run = run,
+        .check = check,
+        .control_name = control_name,
+    };
+    return cli_main(argc, argv, &cli);
+}

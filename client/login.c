@@ -188,6 +188,7 @@ static void try_now(struct login *l, struct tunnel *tn, const struct turn *t)
     if (l->inside && (l->silent >= LOGIN_INSIDE_TRIES || !keyset_can_send(&tn->keys, t->now))) {
         l->inside = false;
         l->want_resolve = true;
+        l->silent = 0; /* of this way nothing is known yet */
         forget_msg(l);
     }
     if (!l->inside && l->n_routers == 0) {

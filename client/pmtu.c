@@ -37,7 +37,7 @@ void pmtu_recap(struct pmtu *p, uint16_t cap)
     p->searches = 0;
     if (p->mtu >= cap)
         p->mtu = cap;
-    p->deadline = p->mtu < cap ? 0 : NEVER;
+    p->deadline = 0;
 }
 
 size_t pmtu_confirm_size(const struct pmtu *p)
@@ -80,6 +80,10 @@ void pmtu_tick(struct pmtu *p, struct tunnel *tn, const struct turn *t)
 {
     if (t->now < p->deadline)
         return;
+    if (p->mtu == p->cap) {
+        p->deadline = NEVER;
+        return;
+    }
     if (p->asked && p->tries == PMTU_TRIES) {
         p->failed = p->asked;
         p->asked = 0;

@@ -84,7 +84,7 @@ static void tick_keys(struct client_engine *e, const struct turn *t)
         turn_event(t, (struct client_event){ .kind = EVENT_KEYS_EXPIRED });
         member_lost(e, t, t->now);
     }
-    if (e->state == CLIENT_UP && e->login.state == LOGIN_IDLE &&
+    if (e->state == CLIENT_UP && login_may_go_inside(&e->login) &&
         keyset_want_rekey(&e->tunnel.keys, t->now))
         login_start(&e->login, &e->tunnel, true, t->now, t->now);
 }
@@ -144,7 +144,7 @@ mono_ns client_engine_deadline(const struct client_engine *e, mono_ns now)
     d = time_earlier(d, keyset_deadline(&e->tunnel.keys, now));
     if (probes_run(e))
         d = time_earlier(d, pmtu_deadline(&e->pmtu));
-    if (e->state == CLIENT_UP && e->login.state == LOGIN_IDLE &&
+    if (e->state == CLIENT_UP && login_may_go_inside(&e->login) &&
         keyset_want_rekey(&e->tunnel.keys, now))
         d = time_earlier(d, now);
     d = time_earlier(d, e->carrier_at);

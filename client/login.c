@@ -267,6 +267,18 @@ void login_kick(struct login *l, mono_ns now)
         l->deadline = time_earlier(l->deadline, now);
 }
 
+bool login_starves(const struct login *l)
+{
+    bool waits = l->state == LOGIN_SENT || l->state == LOGIN_PAUSE;
+
+    return waits && !l->inside && l->silent >= 2;
+}
+
+bool login_may_go_inside(const struct login *l)
+{
+    return l->state == LOGIN_IDLE || (l->state == LOGIN_PAUSE && !l->inside && !l->hurry);
+}
+
 void login_wanted(struct login *l, mono_ns now)
 {
     l->wanted = now;

@@ -98,6 +98,13 @@ void login_stop(struct login *l);
 /* login_kick() - there is a sign of the router: try now if waiting for the time to pass */
 void login_kick(struct login *l, mono_ns now);
 
+/* login_starves() - is this a login outside that meets nothing but silence? */
+bool login_starves(const struct login *l);
+
+/* login_may_go_inside() - may a rekey start now: nothing is under way, or only a wait that the
+ * router asked for and that does not hold inside */
+bool login_may_go_inside(const struct login *l);
+
 /* login_wanted() - TAP traffic found no router: tries come every LOGIN_WANTED_MAX */
 void login_wanted(struct login *l, mono_ns now);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* member.c - being a member: gaining and losing the router, and what the device shall be meanwhile
- */
+/* member.c - being a member: gaining and losing the router, and the device meanwhile */
 #include "client/member.h"
 
 #include "client/traffic.h"
@@ -11,24 +10,41 @@
 
 /* ---- what the device shall be ---- */
 
+/* same_net() - do two wishes agree on what the router says about the segment? */
+static bool same_net(const struct device_want *a, const struct device_want *b)
+{
+    return mac_eq(a->router_mac, b->router_mac) && a->on_link == b->on_link &&
+           a->default_route == b->default_route && a->n_address == b->n_address &&
+           a->n_route == b->n_route && a->n_delegated == b->n_delegated &&
+           memcmp(&a->segment, &b->segment, sizeof(a->segment)) == 0 &&
+           memcmp(a->address, b->address, a->n_address * sizeof(a->address[0])) == 0 &&
+           memcmp(a->route, b->route, a->n_route * sizeof(a->route[0])) == 0 &&
+           memcmp(a->delegated, b->delegated, a->n_delegated * sizeof(a->delegated[0])) == 0;
+}
+
+static bool same_want(const struct device_want *a, const struct device_want *b)
+{
+    return a->created == b->created && a->carrier == b->carrier && a->mtu == b->mtu &&
+           mac_eq(a->mac, b->mac) && same_net(a, b);
+}
+
 /* commit_want() - make @w the wish, with a new serial if it differs */
 static void commit_want(struct client_engine *e, const struct turn *t, struct device_want *w)
 {
-    if (memcmp(w, &e->want, sizeof(*w)) == 0)
+    if (same_want(w, &e->want))
         return;
     if (w->carrier != e->want.carrier)
         turn_event(t, (struct client_event){ .kind = EVENT_CARRIER, .a = w->carrier });
     w->serial++;
-    memcpy(&e->want, w, sizeof(*w));
+    e->want = *w;
 }
 
 /* member_settings() - the part of the wish that the router decides */
 void member_settings(struct client_engine *e, const struct turn *t)
 {
     const struct settings *s = &e->settings;
-    struct device_want w;
+    struct device_want w = e->want;
 
-    memcpy(&w, &e->want, sizeof(w)); /* with its padding, for memcmp */
     w.created = true;
     w.mac = s->mac;
     w.router_mac = s->router_mac;
@@ -43,11 +59,8 @@ void member_settings(struct client_engine *e, const struct turn *t)
     memcpy(w.delegated, s->delegated, sizeof(w.delegated));
     if (e->want.created && !mac_eq(w.mac, e->want.mac))
         turn_event(t, (struct client_event){ .kind = EVENT_MAC_CHANGED, .mac = w.mac });
-    struct mac mac = w.mac;
-    w.mac = e->want.mac;
-    if (e->want.created && memcmp(&w, &e->want, sizeof(w)) != 0)
+    if (e->want.created && !same_net(&w, &e->want))
         turn_event(t, (struct client_event){ .kind = EVENT_SETTINGS_CHANGED });
-    w.mac = mac;
     if (w.mtu == 0)
         w.mtu = INNER_MTU_MIN;
     commit_want(e, t, &w);
@@ -57,9 +70,8 @@ void member_settings(struct client_engine *e, const struct turn *t)
 void member_mtu(struct client_engine *e, const struct turn *t)
 {
     struct control c = { .type = TLV_MTU_SET, .size = e->pmtu.mtu };
-    struct device_want w;
+    struct device_want w = e->want;
 
-    memcpy(&w, &e->want, sizeof(w));
     w.mtu = e->pmtu.mtu;
     if (w.mtu != e->want.mtu)
         turn_event(t,
@@ -72,28 +84,22 @@ void member_mtu(struct client_engine *e, const struct turn *t)
 /* member_settle() - the wait for the big CONFIRM is over, one way or the other */
 void member_settle(struct client_engine *e, const struct turn *t)
 {
-    struct device_want w;
-
     e->carrier_at = NEVER;
     member_mtu(e, t);
     pmtu_search(&e->pmtu, t->now);
-    memcpy(&w, &e->want, sizeof(w));
+    struct device_want w = e->want;
     w.carrier = true;
     commit_want(e, t, &w);
 }
 
 void member_carrier_off(struct client_engine *e, const struct turn *t)
 {
-    struct device_want w;
-
     e->withdraw_at = NEVER;
-    memcpy(&w, &e->want, sizeof(w));
+    struct device_want w = e->want;
     w.carrier = w.default_route = false;
     commit_want(e, t, &w);
 }
 
-/* member_last_ra() - tell our own kernel, in the router's name, that it is no default router any
- * more Source: RFC 4861 6.2.5, 6.3.4 */
 void member_last_ra(struct client_engine *e, const struct turn *t)
 {
     struct nd_ra ra = { .hop_limit = 64, .slla = e->want.router_mac };
@@ -183,6 +189,8 @@ void member_hold_over(struct client_engine *e, const struct turn *t)
 void member_heard(struct client_engine *e, const struct turn *t)
 {
     alive_heard(&e->alive, t->now);
+    if (e->state == CLIENT_UP && login_starves(&e->login))
+        login_stop(&e->login); /* the keypair lives after all; a rekey that is due goes inside */
     if (e->state == CLIENT_START && e->by_silence)
         login_kick(&e->login, t->now); /* the device is down already: only a login brings it back */
     if (e->state != CLIENT_HELD || !e->by_silence || e->login.state == LOGIN_CONFIRM)

@@ -242,6 +242,31 @@ static void test_nudge_rate(void **state)
     assert_int_equal(world_count(&w, EVENT_CARRIER), 1);
 }
 
+/* NUDGEs drew a login that cannot get through, but the keypair lives: it must not run out for that.
+ */
+static void test_nudge_then_flood(void **state)
+{
+    (void)state;
+    for (unsigned busy = 0; busy < 2; busy++) {
+        world_init(&w);
+        world_login(&w);
+        world_run(&w, time_s(1));
+        w.r.mute_outside = !busy;
+        w.r.verdict = busy ? VERDICT_BUSY : VERDICT_OK;
+        w.r.backoff_s = 300;
+        world_tap(&w, w.r.settings.router_mac, 100);
+        give_nudge(w.r.last_hdr, w.live);
+        world_run(&w, time_s(5));
+        w.r.verdict = VERDICT_OK;
+        world_run(&w, time_s(600));
+        assert_int_equal(world_count(&w, EVENT_NUDGE), 1);
+        assert_in_range(w.e.rekeys, 4, 6);
+        assert_int_equal(w.e.logins, 1);
+        assert_int_equal(world_count(&w, EVENT_KEYS_EXPIRED), 0);
+        assert_int_equal(w.e.state, CLIENT_UP);
+    }
+}
+
 /* The router restarts under traffic: back after one NUDGE, without loss of the device. */
 static void test_router_restart(void **state)
 {
@@ -390,7 +415,6 @@ static void test_network_changed(void **state)
     world_run(&w, time_s(100)); /* lost, backed off to 15 s */
     router_restart(&w);
     w.r.mute = false;
-    at = w.now + time_s(2);
     world_run(&w, time_s(2));
     client_engine_network_changed(&w.e, w.now);
     world_run(&w, time_ms(100));
@@ -401,22 +425,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_idle),
-        T(test_suspicion),
-        T(test_no_suspicion),
-        T(test_hold),
-        T(test_back_within_hold),
-        T(test_heard_again),
-        T(test_hold_ra),
-        T(test_nudge_rules),
-        T(test_nudge_rate),
-        T(test_router_restart),
-        T(test_refused_port),
-        T(test_goodbye),
-        T(test_goodbye_of_previous),
-        T(test_stop),
-        T(test_suspend),
-        T(test_network_changed),
+        T(test_idle),           T(test_suspicion),           T(test_no_suspicion),
+        T(test_hold),           T(test_back_within_hold),    T(test_heard_again),
+        T(test_hold_ra),        T(test_nudge_rules),         T(test_nudge_rate),
+        T(test_router_restart), T(test_nudge_then_flood),    T(test_refused_port),
+        T(test_goodbye),        T(test_goodbye_of_previous), T(test_stop),
+        T(test_suspend),        T(test_network_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

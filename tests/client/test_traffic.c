@@ -18,6 +18,8 @@
 static const struct ip6 addr_a = { { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } };
 static const struct ip6 addr_b = { { 0x20, 0x01, 0x0d, 0xb8, [15] = 2 } };
 
+static const uint8_t peer_mac[6] = { 0x0a, 1, 2, 3, 4, 5 };
+
 static struct device_want want(void)
 {
     struct device_want d = { .mtu = 1300 };
@@ -177,7 +179,7 @@ static void test_through(void **state)
     assert_int_equal(w.e.tap_tx_packets, 2);
     assert_int_equal(w.e.tap_tx_octets, 100 + 106);
 
-    memcpy(plain, PEER, 6);
+    memcpy(plain, peer_mac, 6);
     ip6_packet(plain + 6, 100, addr_b, addr_a);
     router_data(&w, KIND_PEER, plain, sizeof(plain));
     world_run(&w, w.rtt);
@@ -233,7 +235,7 @@ static void test_hostile(void **state)
 
     world_init(&w);
     world_login(&w);
-    memcpy(plain, PEER, 6);
+    memcpy(plain, peer_mac, 6);
     ip6_packet(plain + 6, 100, addr_b, addr_a);
     router_data(&w, KIND_PEER, plain, sizeof(plain));
     size_t len = w.flight[0].len;

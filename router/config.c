@@ -24,7 +24,7 @@ static const struct conf_key uplink_keys[] = {
 };
 
 static const struct conf_key limits_keys[] = {
-    { "members", CONF_UINT, AT(max_members), .min = 1, .max = 65535, .def = "1024",
+    { "members", CONF_UINT, AT(max_members), .min = 1, .max = 1000000, .def = "1024",
       .help = "clients that are logged in at the same time" },
     { "logins_per_s", CONF_UINT, AT(logins_per_s), .min = 1, .max = 100000, .unit = "a second",
       .def = "200", .help = "logins above this rate need a cookie first" },

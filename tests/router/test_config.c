@@ -195,7 +195,7 @@ static const struct refusal refusals[] = {
     { BASE "keepalive: 14\n" ALICE,
       "router.yaml:3:12: keepalive: \"14\" is out of range; allowed: 15..120 s\n" },
     { BASE "limits: { members: 0 }\n" ALICE,
-      "router.yaml:3:20: limits.members: \"0\" is out of range; allowed: 1..65535\n" },
+      "router.yaml:3:20: limits.members: \"0\" is out of range; allowed: 1..1000000\n" },
     { BASE "dns: ['::1', ff02::1]\n" ALICE, "router.yaml:3:14: dns: \"ff02::1\" is not the address "
                                             "of a host; allowed: a list of at most 4 IPv6 "
                                             "addresses\n" },

@@ -16,19 +16,19 @@
 /* A UDP datagram over IPv4. */
 struct dgram {
     struct endpoint peer; /* the other side: source when received, destination when sent */
-    be32 local;           /* our own IPv4 address it was sent to / is sent from; 0 lets the kernel choose */
-    uint8_t tos;          /* outer TOS octet */
-    uint8_t flags;        /* DGRAM_* */
-    uint8_t sock;         /* which of the caller's sockets, 0-based */
-    uint16_t len;         /* octets at p */
+    be32 local;  /* our own IPv4 address it was sent to / is sent from; 0 lets the kernel choose */
+    uint8_t tos; /* outer TOS octet */
+    uint8_t flags; /* DGRAM_* */
+    uint8_t sock;  /* which of the caller's sockets, 0-based */
+    uint16_t len;  /* octets at p */
     uint8_t *p;
 };
 
 #define DGRAM_MAY_FRAGMENT 0x01 /* send without DF (paths below 1 346 octets, DESIGN MTU) */
 
 /* A packet of a TUN (starts with the IPv6 header) or a frame of a TAP (starts with 14 octets of
- * Ethernet). In buffers given to an engine PKT_HEADROOM octets before p and PKT_TAILROOM octets behind
- * p + len are the engine's to write. */
+ * Ethernet). In buffers given to an engine PKT_HEADROOM octets before p and PKT_TAILROOM octets
+ * behind p + len are the engine's to write. */
 struct pkt {
     uint8_t *p;
     uint32_t len;
@@ -36,6 +36,30 @@ struct pkt {
 
 #define PKT_HEADROOM 32
 #define PKT_TAILROOM 32
+
+/* The part of that room an engine really writes: before the IPv6 header (header and MAC of a DATA
+ * message, over the Ethernet header if there is one) and behind the packet (the tag). Packets of
+ * one burst may lie exactly that close to each other, so that sealed ones abut and leave in one
+ * iovec. */
+#define PKT_SEAL_HEAD 22
+#define PKT_SEAL_TAIL 16
+
+#define VNET_LEN 10u /* octets of a virtio header */
+
+/* What a TAP or TUN with virtio headers gives: an ordinary frame, or a superframe of up to 64 KiB
+ * that stands for several. The header is passed raw (little-endian, see proto/segment.h); all zero:
+ * an ordinary, complete frame. */
+struct super {
+    uint8_t vnet[VNET_LEN];
+    uint8_t *p;
+    uint32_t len;
+};
+
+/* What is written to one: a virtio header and a frame in pieces. */
+struct gather {
+    uint8_t vnet[VNET_LEN];
+    uint16_t first, n; /* piece[first .. first + n - 1] of the array that goes with it */
+};
 
 /* Where an engine puts what it wants sent. All arrays and the arena are the caller's. */
 struct out {
@@ -66,8 +90,8 @@ static inline bool out_pkt(struct out *o, uint8_t *p, size_t len)
     return true;
 }
 
-/* out_alloc() - @len octets of the arena, 16-aligned; NULL when it is used up. Valid until the caller
- * resets the arena, which it does once everything emitted has been sent. */
+/* out_alloc() - @len octets of the arena, 16-aligned; NULL when it is used up. Valid until the
+ * caller resets the arena, which it does once everything emitted has been sent. */
 static inline uint8_t *out_alloc(struct out *o, size_t len)
 {
     size_t off = (o->arena_used + 15) & ~(size_t)15;

@@ -34,6 +34,7 @@
     /* inner packets */                                                                            \
     X(ETHERTYPE, "ethertype", "frame that is not IPv6")                                            \
     X(FRAME_SHORT, "frame_short", "shorter than its headers")                                      \
+    X(VNET, "virtio_header", "superframe whose virtio header does not fit it")                     \
     X(FRAME_MAC, "frame_mac", "Ethernet source or destination that has no place here")             \
     X(IP_VERSION, "ip_version", "not version 6")                                                   \
     X(IP_LENGTH, "ip_length", "payload length does not fit the packet")                            \

@@ -48,10 +48,12 @@ static void go_pause(struct login *l, const struct turn *t, mono_ns d, mono_ns m
     l->deadline = t->now + d;
 }
 
-/* backoff() - LOGIN_TIMEOUT, doubled per unanswered LOGIN */
+/* backoff() - LOGIN_TIMEOUT, doubled per LOGIN of which both copies went unanswered: a lossy path
+ * needs tries in the first seconds (H102), and a router that is away sees as few later on */
 static mono_ns backoff(const struct login *l)
 {
-    mono_ns d = LOGIN_TIMEOUT << (l->silent < 4 ? l->silent : 4);
+    unsigned doubled = l->silent / 2;
+    mono_ns d = LOGIN_TIMEOUT << (doubled < 4 ? doubled : 4);
     return time_earlier(d, LOGIN_BACKOFF_MAX);
 }
 

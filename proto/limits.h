@@ -20,7 +20,7 @@
 #define COOKIE_SECRET_LIFE   (120 * NS_PER_S)
 #define MAC_TAKEN_TRIES      3u
 #define MAC_TAKEN_PAUSE      (1 * NS_PER_S)
-#define LOGIN_TIMEOUT        (1 * NS_PER_S)  /* for a LOGIN_REPLY; doubles per try with jitter */
+#define LOGIN_TIMEOUT        (1 * NS_PER_S)  /* for a LOGIN_REPLY; doubles per two tries */
 #define LOGIN_BACKOFF_MAX    (15 * NS_PER_S)
 #define LOGIN_WANTED_MAX     (2 * NS_PER_S) /* while TAP traffic waits */
 #define NUDGE_PAUSE          (2 * NS_PER_S) /* at most one login drawn by NUDGEs in this time */

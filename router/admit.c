@@ -9,6 +9,10 @@
 #define BUSY_BACKOFF_S 10u
 #define ASSIGN_TRIES   16u
 #define COOKIES_PER_S  20u /* to one address */
+#define PROVEN_PER_S   20u /* LOGINs with a valid MAC2 from one address */
+#define INSIDE_PER_S                                                                               \
+    2u /* LOGINs of a member inside its keypair; a rekey every two minutes needs one */
+#define INSIDE_BURST 4u
 
 static size_t round_up(size_t n)
 {
@@ -25,7 +29,7 @@ size_t admit_bytes(const struct router_config *c)
     uint32_t n = members_tentatives(c);
     return round_up(n * sizeof(struct tentative)) + round_up(n * sizeof(uint32_t)) +
            round_up(table_bytes(n, 16)) + round_up(table_bytes(n_clients(c), KEY_LEN)) +
-           round_up(sizeof(struct rate_by_ip)) + 64;
+           2 * round_up(sizeof(struct rate_by_ip)) + 64;
 }
 
 void admit_init(struct admit *ad, void *mem, const struct router_config *c, struct members *ms,
@@ -41,6 +45,7 @@ void admit_init(struct admit *ad, void *mem, const struct router_config *c, stru
     ad->b = b;
     ad->notices = notices;
     ad->n_max = n;
+    ad->next_expiry = NEVER;
     identity_of(&ad->self, c->private_key);
     ad->router_mac = mac_of_endpoint(c->public_ep);
     cookie_jar_init(&ad->jar, ad->self.public_key, now, e);
@@ -56,6 +61,9 @@ void admit_init(struct admit *ad, void *mem, const struct router_config *c, stru
     p += round_up(table_bytes(n_clients(c), KEY_LEN));
     ad->by_ip = (struct rate_by_ip *)(void *)p;
     memcpy(ad->by_ip->hash_key, hash_key, sizeof(ad->by_ip->hash_key));
+    p += round_up(sizeof(struct rate_by_ip));
+    ad->proven_by_ip = (struct rate_by_ip *)(void *)p;
+    memcpy(ad->proven_by_ip->hash_key, hash_key, sizeof(ad->proven_by_ip->hash_key));
     for (uint32_t i = 0; i < c->n_clients; i++)
         table_put(&ad->clients, c->clients[i].public_key, i);
 }
@@ -131,29 +139,32 @@ static struct tentative *tentative_new(struct admit *ad, const struct hs_respond
     memcpy(t->key, hs->client_key, KEY_LEN);
     t->kp.local_index = index;
     t->expires = now + TENTATIVE_LIFE;
+    ad->next_expiry = time_earlier(ad->next_expiry, t->expires);
     return t;
 }
 
 void admit_expire(struct admit *ad, mono_ns now)
 {
-    for (uint32_t i = 0; i < ad->n_max && ad->n_used; i++) {
-        if (ad->t[i].used && ad->t[i].expires <= now)
-            tentative_drop(ad, &ad->t[i], false);
+    mono_ns next = NEVER;
+
+    if (now < ad->next_expiry)
+        return;
+    for (uint32_t i = 0, left = ad->n_used; i < ad->n_max && left; i++) {
+        struct tentative *t = &ad->t[i];
+        if (!t->used)
+            continue;
+        left--;
+        if (t->expires <= now)
+            tentative_drop(ad, t, false);
+        else
+            next = time_earlier(next, t->expires);
     }
+    ad->next_expiry = next;
 }
 
 mono_ns admit_deadline(const struct admit *ad)
 {
-    mono_ns d = NEVER;
-    unsigned n = 0;
-
-    for (uint32_t i = 0; i < ad->n_max && n < ad->n_used; i++) {
-        if (ad->t[i].used) {
-            n++;
-            d = time_earlier(d, ad->t[i].expires);
-        }
-    }
-    return d;
+    return ad->next_expiry;
 }
 
 /* ---- decisions ---- */
@@ -170,6 +181,7 @@ struct candidate { /* who asks, and what it would get */
     const uint8_t *key;
     uint32_t client;
     struct endpoint ep;
+    bool inside;
     unsigned tries;
     struct mac mac;
     bool has_address;
@@ -325,6 +337,9 @@ static enum drop answer(struct admit *ad, struct hs_responder *hs, const struct 
         keypair_init(&t->kp, cipher, &keys, t->kp.local_index, client_index, now);
         t->client = c->client;
         t->ep = c->ep;
+        t->inside = c->inside;
+        t->proves_ep =
+            !c->inside; /* inside it follows the member, who may move before it is sent */
         t->mac = c->mac;
         t->has_address = c->has_address;
         t->address = c->address;
@@ -389,7 +404,7 @@ static enum drop handle(struct admit *ad, const struct dgram *d, const struct me
 {
     struct hs_responder hs;
     uint8_t id[16];
-    struct candidate c = { .ep = d->peer };
+    struct candidate c = { .ep = d->peer, .inside = inside != NULL };
 
     ad->opened++;
     enum drop drop = handshake_login_open(&hs, &ad->self, d->p);
@@ -406,8 +421,11 @@ static enum drop handle(struct admit *ad, const struct dgram *d, const struct me
     tentative_id(id, &hs);
     uint32_t known = table_find(&ad->by_id, id);
     if (known != TABLE_NONE) {
-        memcpy(reply, ad->t[known].reply, ad->t[known].reply_len);
-        *ret_len = ad->t[known].reply_len;
+        struct tentative *t = &ad->t[known];
+        memcpy(reply, t->reply, t->reply_len);
+        *ret_len = t->reply_len;
+        if (inside || !endpoint_eq(d->peer, t->ep))
+            t->proves_ep = false;
         drop = DROP_NONE;
         goto out;
     }
@@ -440,7 +458,8 @@ enum drop admit_datagram(struct admit *ad, const struct dgram *d, mono_ns now, s
         return DROP_MAC1;
     cookie_jar_turn(&ad->jar, now, e);
     if (cookie_mac2_ok(&ad->jar, d->p, d->peer)) {
-        if (!bucket_take(&ad->proven, per_s, per_s, now))
+        if (!rate_by_ip_take(ad->proven_by_ip, d->peer.ip, PROVEN_PER_S, PROVEN_PER_S, now) ||
+            !bucket_take(&ad->proven, per_s, per_s, now))
             return DROP_LOGIN_RATE;
     } else if (!bucket_take(&ad->all, per_s, per_s, now)) {
         give_cookie(ad, d, now, e, reply, ret_len);
@@ -459,6 +478,8 @@ enum drop admit_inside(struct admit *ad, struct member *m, const uint8_t *msg, m
     };
 
     *ret_len = 0;
+    if (!bucket_take(&m->logins, INSIDE_PER_S, INSIDE_BURST, now))
+        return DROP_LOGIN_RATE;
     return handle(ad, &d, m, now, e, reply, ret_len);
 }
 
@@ -498,9 +519,13 @@ bool admit_confirm(struct admit *ad, uint32_t ref, const struct dgram *from, mon
     keyset_promote(&m->keys, now);
     index_retarget(ad->ms, index, INDEX_MEMBER, member_slot(ad->ms, m));
     member_sync_indices(ad->ms, m, index);
-    /* The reply went to t->ep, and nobody who did not get it could seal this. */
-    m->proven = endpoint_eq(from->peer, t->ep);
-    m->credit = AMPLIFY_FACTOR * (uint64_t)from->len;
+    if (t->proves_ep && endpoint_eq(from->peer, t->ep)) {
+        /* The reply went there, and nobody who did not get it could seal this. */
+        m->proven = true;
+    } else if (!endpoint_eq(from->peer, m->ep)) {
+        m->proven = false;
+        m->credit = 0;
+    }
     m->ep = from->peer;
     m->local = from->local;
     m->sock = from->sock;

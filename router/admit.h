@@ -32,6 +32,8 @@ struct tentative {
     uint8_t key[KEY_LEN];
     uint32_t client;
     struct endpoint ep; /* where the LOGIN came from and the reply went */
+    bool inside;        /* it came through the member's live keypair */
+    bool proves_ep;     /* the reply went to ep and nowhere else: to have it is to receive there */
     struct mac mac;
     bool has_address;
     struct ip6 address;
@@ -52,11 +54,13 @@ struct admit {
     struct cookie_jar jar;
     struct tentative *t;
     uint32_t n_max, n_used, *free_t;
-    struct table by_id;        /* id -> tentative */
-    struct table clients;      /* public key -> index in config */
-    struct bucket all, proven; /* LOGINs a second: without, and with a valid MAC2 */
-    struct rate_by_ip *by_ip;  /* cookies sent to an address */
-    uint64_t opened;           /* handshakes computed, for status */
+    struct table by_id;   /* id -> tentative */
+    struct table clients; /* public key -> index in config */
+    mono_ns next_expiry;  /* not later than the first tentative ends; NEVER when there is none */
+    struct bucket all, proven;       /* LOGINs a second: without, and with a valid MAC2 */
+    struct rate_by_ip *by_ip;        /* cookies sent to an address */
+    struct rate_by_ip *proven_by_ip; /* LOGINs with a valid MAC2 from an address */
+    uint64_t opened;                 /* handshakes computed, for status */
 };
 
 /* admit_bytes(), admit_init() - as for members */
@@ -72,7 +76,8 @@ void admit_init(struct admit *ad, void *mem, const struct router_config *c, stru
 enum drop admit_datagram(struct admit *ad, const struct dgram *d, mono_ns now, struct entropy *e,
                          uint8_t *reply, size_t *ret_len);
 
-/* admit_inside() - a LOGIN of @m inside its live keypair: past MAC1, cookies and limits */
+/* admit_inside() - a LOGIN of @m inside its live keypair: past MAC1, cookies and the limits of
+ * strangers; a member has a small limit of its own */
 enum drop admit_inside(struct admit *ad, struct member *m, const uint8_t *msg, mono_ns now,
                        struct entropy *e, uint8_t *reply, size_t *ret_len);
 

@@ -7,6 +7,7 @@
 #include "router/adverts.h"
 #include "router/state.h"
 
+#define DROPPED 0xFFu /* beside enum wire_type: counted already */
 #define SWEEP_PERIOD                                                                               \
     (1 * NS_PER_S)       /* every member is looked at once in this time, or a little more */
 #define SWEEP_SLICES 16u /* so that 10^5 members do not stall the data path */
@@ -48,6 +49,7 @@ struct router_engine *router_engine_init(void *mem, const struct router_config *
     re->nudges_by_ip = (struct rate_by_ip *)(void *)p;
     memcpy(re->nudges_by_ip->hash_key, hash_key, sizeof(hash_key));
     icmp6_bucket_init(&re->errors, ERRORS_PER_S, ERRORS_PER_S, now);
+    icmp6_bucket_init(&re->uplink_errors, ERRORS_PER_S, ERRORS_PER_S, now);
     icmp6_bucket_init(&re->echoes, ECHOES_PER_S, ECHOES_PER_S, now);
     return re;
 }
@@ -107,7 +109,8 @@ static void finish_call(struct router_engine *re, mono_ns now, struct out *out)
 
 /* ---- datagrams nobody has authenticated ---- */
 
-/* An address that can be no peer: answering it would loop or hit many (H20). */
+/* An address that can be no peer: answering it would loop or hit many (H20). A member must not move
+ * there either. */
 static bool source_plausible(const struct router_engine *re, const struct dgram *d)
 {
     uint8_t first = d->peer.ip.b[0];
@@ -153,14 +156,16 @@ static void login(struct router_engine *re, const struct dgram *d, mono_ns now, 
                   struct out *out)
 {
     size_t len = 0;
-    uint8_t *reply = out_alloc(out, LOGIN_REPLY_MAX);
+    uint64_t opened = re->admit.opened;
+    uint8_t *reply = re->logins_left ? out_alloc(out, LOGIN_REPLY_MAX) : NULL;
 
-    if (!reply || re->logins_left == 0) {
+    if (!reply) {
         engine_drop(re, DROP_LOGIN_RATE);
         return;
     }
-    re->logins_left--;
     enum drop why = admit_datagram(&re->admit, d, now, e, reply, &len);
+    if (re->admit.opened != opened)
+        re->logins_left--; /* what MAC1 or a limit stopped cost next to nothing */
     if (why)
         engine_drop(re, why);
     if (len && len <= d->len)
@@ -169,13 +174,14 @@ static void login(struct router_engine *re, const struct dgram *d, mono_ns now, 
 
 /* ---- DATA ---- */
 
-static void unproven(struct router_engine *re, struct member *m, const struct dgram *d,
-                     struct entropy *e, struct out *out)
+/* A new endpoint: no more than AMPLIFY_FACTOR times what comes from there (heard() adds it up)
+ * until it answers. */
+static void unproven(struct router_engine *re, struct member *m, struct entropy *e, struct out *out)
 {
     uint64_t number;
 
     m->proven = false;
-    m->credit = AMPLIFY_FACTOR * (uint64_t)d->len;
+    m->credit = 0;
     entropy_draw(e, &number, sizeof(number));
     control_challenge(re, m, number | 1, out);
 }
@@ -189,19 +195,17 @@ static void heard(struct router_engine *re, struct member *m, const struct rx *r
     m->heard = now;
     m->rx_packets++;
     m->rx_octets += d->len;
-    if (endpoint_eq(d->peer, m->ep)) {
-        if (!m->proven)
-            m->credit += AMPLIFY_FACTOR * (uint64_t)d->len;
-        m->local = d->local;
-        return;
+    if (!endpoint_eq(d->peer, m->ep)) {
+        if (rx->slot != SLOT_CURRENT || !rx->newest)
+            return;
+        m->ep = d->peer;
+        m->sock = d->sock;
+        note(re, NOTICE_MOVED, m, 0);
+        unproven(re, m, e, out);
     }
-    if (rx->slot != SLOT_CURRENT || !rx->newest || !source_plausible(re, d))
-        return;
-    m->ep = d->peer;
     m->local = d->local;
-    m->sock = d->sock;
-    note(re, NOTICE_MOVED, m, 0);
-    unproven(re, m, d, e, out);
+    if (!m->proven)
+        m->credit += AMPLIFY_FACTOR * (uint64_t)d->len;
 }
 
 static void take(struct router_engine *re, struct member *m, const struct rx *rx, mono_ns now,
@@ -220,7 +224,7 @@ static void refused(struct router_engine *re, const struct member *m, const stru
                     mono_ns now, struct out *out)
 {
     engine_drop(re, rx->drop);
-    if (rx->drop == DROP_OPEN && !endpoint_eq(rx->d->peer, m->ep) && source_plausible(re, rx->d))
+    if (rx->drop == DROP_OPEN && !endpoint_eq(rx->d->peer, m->ep))
         nudge(re, rx->d, now, out);
 }
 
@@ -267,15 +271,22 @@ static void login_again(struct router_engine *re, uint32_t ref, const struct dgr
     admit_forget(&re->admit, ref);
 }
 
-static void confirmed(struct router_engine *re, struct member *m, bool is_new,
-                      const struct dgram *d, mono_ns now, struct entropy *e, struct out *out)
+struct confirmation { /* what a login that was just confirmed changed */
+    bool is_new, inside, moved;
+};
+
+static void confirmed(struct router_engine *re, struct member *m, const struct confirmation *c,
+                      mono_ns now, struct entropy *e, struct out *out)
 {
-    note(re, is_new ? NOTICE_LOGIN : NOTICE_RELOGIN, m, 0);
-    if (!m->proven)
-        unproven(re, m, d, e, out);
-    if (is_new) {
+    if (!m->proven && (c->is_new || c->moved))
+        unproven(re, m, e, out);
+    if (c->is_new || !c->inside) {
+        note(re, c->is_new ? NOTICE_LOGIN : NOTICE_RELOGIN, m, 0);
+        /* It may be a program that has just started, with a device that knows nothing. */
         inner_advert(re, m, m->link_local, out);
         m->next_ra = now + adverts_interval(entropy_u32(e));
+    } else if (c->moved) {
+        note(re, NOTICE_MOVED, m, 0);
     }
 }
 
@@ -285,7 +296,8 @@ static void data_tentative(struct router_engine *re, uint32_t ref, struct dgram 
 {
     struct tentative *t = &re->admit.t[ref];
     struct member *m;
-    bool is_new, partial = t->partial;
+    struct confirmation c = { .inside = t->inside };
+    bool partial = t->partial;
 
     enum drop why = keypair_open(&t->kp, d, now);
     if (why) {
@@ -293,16 +305,15 @@ static void data_tentative(struct router_engine *re, uint32_t ref, struct dgram 
         return;
     }
     struct member *before = member_by_key(&re->ms, t->key);
-    struct endpoint was = before ? before->ep : (struct endpoint){ 0 };
     if (before && is_leaving(re, before))
         return; /* it says goodbye in this very burst; the client repeats its CONFIRM */
-    if (!admit_confirm(&re->admit, ref, d, now, entropy_u32(e), &m, &is_new)) {
+    c.moved = before && !endpoint_eq(before->ep, d->peer);
+    if (!admit_confirm(&re->admit, ref, d, now, entropy_u32(e), &m, &c.is_new)) {
         login_again(re, ref, d, now, out);
         return;
     }
     struct rx rx = { .d = d, .slot = SLOT_CURRENT, .newest = true, .promoted = true };
-    if (is_new || !endpoint_eq(was, m->ep))
-        confirmed(re, m, is_new, d, now, e, out);
+    confirmed(re, m, &c, now, e, out);
     take(re, m, &rx, now, e, out);
     if (partial)
         control_settings(re, m, out);
@@ -317,8 +328,7 @@ static void data(struct router_engine *re, struct dgram *d, unsigned n, mono_ns 
         if (!ie) {
             done = 1;
             engine_drop(re, DROP_INDEX);
-            if (source_plausible(re, d))
-                nudge(re, d, now, out);
+            nudge(re, d, now, out);
         } else if (ie->kind == INDEX_MEMBER) {
             data_member(re, &re->ms.m[ie->ref], d, n, now, e, out);
         } else {
@@ -346,6 +356,10 @@ void router_engine_udp(struct router_engine *re, mono_ns now, struct entropy *e,
         re->rx_packets++;
         re->rx_octets += in[i].len;
         type[i] = (uint8_t)wire_peek(in[i].p, in[i].len);
+        if (type[i] != WIRE_BAD && !source_plausible(re, &in[i])) {
+            engine_drop(re, DROP_SOURCE_EP);
+            type[i] = DROPPED;
+        }
     }
     for (unsigned i = 0, run; i < n; i += run) {
         run = 1;
@@ -356,14 +370,10 @@ void router_engine_udp(struct router_engine *re, mono_ns now, struct entropy *e,
         data(re, &in[i], run, now, e, out);
     }
     for (unsigned i = 0; i < n; i++) {
-        if (type[i] == WIRE_DATA)
-            continue;
-        if (type[i] != WIRE_LOGIN)
-            engine_drop(re, in[i].len < NUDGE_LEN ? DROP_RUNT : DROP_TYPE);
-        else if (!source_plausible(re, &in[i]))
-            engine_drop(re, DROP_SOURCE_EP);
-        else
+        if (type[i] == WIRE_LOGIN)
             login(re, &in[i], now, e, out);
+        else if (type[i] != WIRE_DATA && type[i] != DROPPED)
+            engine_drop(re, in[i].len < NUDGE_LEN ? DROP_RUNT : DROP_TYPE);
     }
     finish_call(re, now, out);
 }

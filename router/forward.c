@@ -112,6 +112,10 @@ struct forward forward_from_member(struct bindings *b, const struct router_confi
         return drop(why);
     if (frame_is_nd(f))
         return (struct forward){ .to = TO_NEIGHBOR };
+    /* Listener reports are for routers; they reach no other host, by whatever address (R38). With
+     * this no packet from :: goes on, either. */
+    if (frame_is_mld(f))
+        return drop(DROP_MULTICAST);
     if (ip6_is_multicast(f->dst))
         return to_group(f);
     if (kind == KIND_MULTICAST)

@@ -7,6 +7,7 @@
 
 #define STALE_NA_PAUSE (100 * NS_PER_MS)
 #define PEER_ROOM      (DATA_HDR_LEN + DATA_MAC_LEN)
+#define MEMBER_ERRORS  10u /* ICMPv6 errors a second that one member may draw */
 
 static void note_bound(struct router_engine *re, const struct member *m, struct ip6 a)
 {
@@ -40,14 +41,20 @@ static struct ip6 own_source(const struct router_engine *re, struct ip6 to)
     return ip6_is_link_local(to) || ip6_is_unspecified(to) ? re->link_local : re->conf->address;
 }
 
-/* An ICMPv6 error about @f, to member @m, or into the TUN when @m is NULL. */
+/* An ICMPv6 error about @f, to member @m, or into the TUN when @m is NULL. Limits are by member,
+ * for all, and apart for the uplink, so that who scans the segment does not keep Packet Too Big
+ * from others (R35, R44). */
 static void send_error(struct router_engine *re, struct member *m, const struct frame *f,
                        uint8_t type, uint8_t code, uint32_t param, mono_ns now, struct out *out)
 {
-    uint8_t *p = own_packet(out, ICMP6_ERROR_MAX);
-    size_t len =
-        p ? icmp6_error(p, f, own_source(re, f->src), type, code, param, &re->errors, now) : 0;
+    struct icmp6_bucket *all = m ? &re->errors : &re->uplink_errors;
+    uint8_t *p = NULL;
+    size_t len = 0;
 
+    if (!m || bucket_take(&m->errors, MEMBER_ERRORS, MEMBER_ERRORS, now))
+        p = own_packet(out, ICMP6_ERROR_MAX);
+    if (p)
+        len = icmp6_error(p, f, own_source(re, f->src), type, code, param, all, now);
     if (len == 0)
         engine_drop(re, DROP_ICMP_RATE);
     else if (m)

@@ -127,7 +127,8 @@ static void lease_free(struct members *ms, uint32_t i)
     ms->lease[i].until = 0;
 }
 
-/* The hand goes round: with as many leases as members the one it meets has had the longest time. */
+/* A key keeps its place also while its member lives, so one that comes and goes uses up no other's.
+ * For a new key the hand goes round: the place it meets was taken the longest time ago. */
 static void lease_put(struct members *ms, const uint8_t *key, struct mac mac, mono_ns now)
 {
     uint32_t i = table_find(&ms->lease_by_key, key);
@@ -167,10 +168,6 @@ struct member *member_new(struct members *ms, const uint8_t *key, struct mac mac
     ms->n_free--;
     if (slot >= ms->high)
         ms->high = slot + 1;
-
-    uint32_t lease = table_find(&ms->lease_by_key, key);
-    if (lease != TABLE_NONE)
-        lease_free(ms, lease);
 
     struct member *m = &ms->m[slot];
     memset(m, 0, sizeof(*m));

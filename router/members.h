@@ -17,6 +17,7 @@
 #include "proto/mac.h"
 #include "proto/table.h"
 #include "router/config.h"
+#include "router/ratelimit.h"
 
 #define SLOT_ABSENT TABLE_NONE
 #define BOUND_MAX   (ASSIGNED_PER_MEMBER + LEARNED_PER_MEMBER)
@@ -51,7 +52,9 @@ struct member {
     uint16_t mtu; /* inner */
     mono_ns since, heard;
     mono_ns next_ra;
-    mono_ns stale_na; /* when the last unsolicited NA for a stale MAC went to it */
+    mono_ns stale_na;     /* when the last unsolicited NA for a stale MAC went to it */
+    struct bucket logins; /* LOGINs inside its keypair */
+    struct bucket errors; /* ICMPv6 errors it draws */
     uint64_t rx_packets, rx_octets, tx_packets, tx_octets, stale_mac;
 
     struct bound bound[BOUND_MAX];

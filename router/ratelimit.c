@@ -12,9 +12,9 @@ bool bucket_take(struct bucket *b, uint32_t per_s, uint32_t burst, mono_ns now)
         b->tokens = (uint32_t)full;
         b->filled = now;
     }
-    uint64_t add = time_since(now, b->filled) / NS_PER_MS * per_s;
+    uint64_t ms = time_since(now, b->filled) / NS_PER_MS, add = ms * per_s;
     if (add) {
-        b->filled = now;
+        b->filled += ms * NS_PER_MS; /* the rest of a millisecond counts next time */
         b->tokens = (uint32_t)(b->tokens + add > full ? full : b->tokens + add);
     }
     if (b->tokens < 1000)

@@ -17,7 +17,8 @@ struct router_engine {
     struct mac mac;
     struct ip6 link_local;
 
-    struct icmp6_bucket errors, echoes;
+    struct icmp6_bucket errors, uplink_errors,
+        echoes; /* to members, into the TUN; echoes of groups */
     struct bucket nudges;
     struct rate_by_ip *nudges_by_ip;
 

@@ -242,6 +242,28 @@ static void test_nudge_rate(void **state)
     assert_int_equal(world_count(&w, EVENT_CARRIER), 1);
 }
 
+/* Counters of the keypair before say nothing about those of the one sent with now. */
+static void test_nudge_after_rekey(void **state)
+{
+    (void)state;
+    world_login(&w);
+    for (unsigned i = 0; i < 50; i++)
+        world_tap(&w, w.r.settings.router_mac, 100);
+    uint8_t old[DATA_HDR_LEN], hdr[DATA_HDR_LEN];
+    memcpy(old, w.r.last_hdr, sizeof(old));
+    w.e.tunnel.keys.rekey_at = w.now;
+    world_run(&w, time_s(1));
+    assert_int_equal(w.e.rekeys, 1);
+    world_tap(&w, w.r.settings.router_mac, 100);
+    memcpy(hdr, w.r.last_hdr, sizeof(hdr));
+    be64_store(hdr + 8, wire_data_counter(old));
+    give_nudge(hdr, w.live);
+    give_nudge(old, w.live);
+    assert_int_equal(world_count(&w, EVENT_NUDGE), 0);
+    give_nudge(w.r.last_hdr, w.live);
+    assert_int_equal(world_count(&w, EVENT_NUDGE), 1);
+}
+
 /* NUDGEs drew a login that cannot get through, but the keypair lives: it must not run out for that.
  */
 static void test_nudge_then_flood(void **state)
@@ -273,11 +295,14 @@ static void test_router_restart(void **state)
     (void)state;
     world_login(&w);
     world_run(&w, time_s(1));
+    w.rtt = time_ms(150); /* long enough for a second CONFIRM */
     world_tap(&w, w.r.settings.router_mac, 100);
     router_restart(&w);
+    w.r.mtu_set = 0;
     mono_ns from = w.now;
     give_nudge(w.r.last_hdr, w.live);
-    world_run(&w, time_ms(100));
+    world_run(&w, time_ms(500));
+    assert_int_equal(world_count(&w, EVENT_MTU), 1); /* it did not dip */
     assert_int_equal(w.e.logins, 2);
     assert_int_equal(world_last(&w, EVENT_LOGGED_IN)->time - from, 2 * w.rtt);
     assert_int_equal(w.r.mtu_set, 1434);
@@ -331,9 +356,12 @@ static void test_goodbye(void **state)
         world_init(&w);
         world_login(&w);
         router_control(&w, &(struct control){ .type = TLV_GOODBYE, .goodbye = rows[i].why }, 0);
+        /* what was under way behind it does not undo it */
+        router_control(&w, &(struct control){ .type = TLV_KEEPALIVE_ACK, .number = 0 }, 0);
         router_restart(&w);
         mono_ns at = w.now + w.rtt;
         world_run(&w, w.rtt);
+        world_tap(&w, w.r.settings.router_mac, 100); /* traffic does not make it hasty */
         assert_int_equal(w.e.state, CLIENT_HELD);
         assert_true(client_engine_want(&w.e)->carrier);
         assert_int_equal(world_last(&w, EVENT_GOODBYE)->a, rows[i].why);
@@ -425,12 +453,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_idle),           T(test_suspicion),           T(test_no_suspicion),
-        T(test_hold),           T(test_back_within_hold),    T(test_heard_again),
-        T(test_hold_ra),        T(test_nudge_rules),         T(test_nudge_rate),
-        T(test_router_restart), T(test_nudge_then_flood),    T(test_refused_port),
-        T(test_goodbye),        T(test_goodbye_of_previous), T(test_stop),
-        T(test_suspend),        T(test_network_changed),
+        T(test_idle),           T(test_suspicion),        T(test_no_suspicion),
+        T(test_hold),           T(test_back_within_hold), T(test_heard_again),
+        T(test_hold_ra),        T(test_nudge_rules),      T(test_nudge_rate),
+        T(test_router_restart), T(test_nudge_then_flood), T(test_nudge_after_rekey),
+        T(test_refused_port),   T(test_goodbye),          T(test_goodbye_of_previous),
+        T(test_stop),           T(test_suspend),          T(test_network_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

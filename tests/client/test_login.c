@@ -154,6 +154,23 @@ static void test_cookie_once_per_try(void **state)
     assert_in_range(w.r.logins, 8, 28);
 }
 
+/* With a cookie inside, no LOGIN is sent twice. */
+static void test_cookie_never_repeated(void **state)
+{
+    (void)state;
+    w.r.want_cookie = true;
+    world_start(&w);
+    world_run(&w, w.rtt); /* the COOKIE came, the LOGIN with it went */
+    assert_int_equal(w.r.logins, 2);
+    for (unsigned i = 3; i <= 5; i++) {
+        w.n_flight = 0; /* its answer is lost */
+        while (w.r.logins < i)
+            world_run(&w, time_ms(1));
+        assert_true(w.r.payload.has_cookie);
+        assert_memory_not_equal(w.r.msg[0], w.r.msg[1], LOGIN_LEN);
+    }
+}
+
 /* A COOKIE that was not asked for, from elsewhere, or changed: no LOGIN follows. */
 static void test_cookie_forged(void **state)
 {
@@ -390,6 +407,8 @@ static void test_rekey_falls_back(void **state)
     world_run(&w, time_s(20));
     assert_int_equal(w.r.inside, 4);
     assert_in_range(w.r.logins, 2, 7);
+    about(world_sent_nth(&w, WIRE_LOGIN, 2)->at - world_sent_nth(&w, WIRE_LOGIN, 1)->at, 1000,
+          LOGIN_JITTER_PCT); /* its back-off starts anew */
     assert_int_equal(w.e.state, CLIENT_UP);
     world_tap(&w, w.r.settings.router_mac, 100);
     assert_int_equal(w.r.data, 1);
@@ -450,6 +469,26 @@ static void test_fail_over(void **state)
     assert_true(endpoint_eq(w.e.tunnel.router, w.live));
 }
 
+/* Another router answers a LOGIN but not the CONFIRMs: data goes where it went before. */
+static void test_unconfirmed_router(void **state)
+{
+    struct endpoint first = w.live;
+    (void)state;
+
+    world_login(&w);
+    w.live = w.eps[0] = (struct endpoint){ be32_of(0xc612000a), be16_of(6464) };
+    w.r.mute_confirm = true;
+    client_engine_refused(&w.e, 0, first, w.now);
+    world_run(&w, time_ms(100));
+    assert_int_equal(w.e.login.state, LOGIN_CONFIRM);
+    assert_true(endpoint_eq(w.e.tunnel.router, w.live));
+    w.r.mute = true;
+    world_run(&w, time_s(5));
+    assert_int_equal(world_count(&w, EVENT_CONFIRM_LOST), 1);
+    assert_true(endpoint_eq(w.e.tunnel.router, first));
+    assert_int_equal(w.e.state, CLIENT_UP);
+}
+
 /* Replies from elsewhere, through another socket, changed in any bit: no effect but counters. */
 static void test_reply_forged(void **state)
 {
@@ -505,6 +544,8 @@ int main(void)
         T(test_no_address),
         T(test_fail_over),
         T(test_reply_forged),
+        T(test_cookie_never_repeated),
+        T(test_unconfirmed_router),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

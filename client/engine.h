@@ -30,7 +30,7 @@ enum client_state {
     CLIENT_STOPPED,
 };
 
-/* plain struct, owned by the caller (about 20 KB), 16-aligned; members are private but for reading
+/* plain struct, owned by the caller (about 10 KB), 16-aligned; members are private but for reading
  * in tests */
 struct client_engine {
     const struct client_config *cfg;

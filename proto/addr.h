@@ -13,13 +13,13 @@
 
 #include "proto/be.h"
 
-#define MAC_LEN       6
-#define IP6_LEN       16
-#define KEY_LEN       32 /* Curve25519 keys, PSKs, AEAD keys */
-#define ENDPOINT_LEN  6
-#define MAC_TEXT_LEN  18 /* with the final NUL */
-#define IP6_TEXT_LEN  46
-#define EP_TEXT_LEN   22
+#define MAC_LEN      6
+#define IP6_LEN      16
+#define KEY_LEN      32 /* Curve25519 keys, PSKs, AEAD keys */
+#define ENDPOINT_LEN 6
+#define MAC_TEXT_LEN 18 /* with the final NUL */
+#define IP6_TEXT_LEN 46
+#define EP_TEXT_LEN  22
 
 /* A public IPv4 address and UDP port. Never a name for anything: NAT moves it. */
 struct endpoint {

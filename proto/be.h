@@ -57,7 +57,8 @@ static inline be64 be64_of(uint64_t x)
     return v;
 }
 
-/* be*_load(), be*_store() - the same at octets of any alignment; the caller has checked the length */
+/* be*_load(), be*_store() - the same at octets of any alignment; the caller has checked the length
+ */
 static inline uint16_t be16_load(const uint8_t *p)
 {
     return (uint16_t)((p[0] << 8) | p[1]);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* cursor.h - bounded reading and writing of octets, with an error that sticks
  *
- * DOC: a run of reads or writes needs one check at its end: after the first that does not fit, `bad`
- * is set, reads give zero and writes do nothing. Lengths are compared as `len - off < need`, which
- * cannot wrap.
+ * DOC: a run of reads or writes needs one check at its end: after the first that does not fit,
+ * `bad` is set, reads give zero and writes do nothing. Lengths are compared as `len - off < need`,
+ * which cannot wrap.
  */
 #ifndef SIXTAP_PROTO_CURSOR_H
 #define SIXTAP_PROTO_CURSOR_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* drop.h - why a packet was dropped: one reason, one counter, one name
  *
- * DOC: the packet path returns enum drop; DROP_NONE is success. Both daemons count by reason and show
- * the counters by these names (`status`). A reason says what was wrong with the packet, not where.
+ * DOC: the packet path returns enum drop; DROP_NONE is success. Both daemons count by reason and
+ * show the counters by these names (`status`). A reason says what was wrong with the packet, not
+ * where.
  */
 #ifndef SIXTAP_PROTO_DROP_H
 #define SIXTAP_PROTO_DROP_H
@@ -70,7 +71,8 @@ enum drop {
         DROP_COUNT
 };
 
-/* drop_name() - the counter's name in status output, [a-z0-9_]+; never NULL for values below DROP_COUNT */
+/* drop_name() - the counter's name in status output, [a-z0-9_]+; never NULL for values below
+ * DROP_COUNT */
 const char *drop_name(enum drop d);
 
 /* drop_help() - one line for a person */

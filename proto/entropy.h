@@ -2,8 +2,8 @@
 /* entropy.h - random octets for one wake-up, drawn from 32 fresh ones
  *
  * DOC: pure code reads no random numbers. The daemon fills 32 octets per wake-up that may run
- * handshakes; whatever is needed in that wake-up is a ChaCha20 stream of them. After each draw the seed
- * is replaced by stream output, so what was drawn cannot be computed from what is left.
+ * handshakes; whatever is needed in that wake-up is a ChaCha20 stream of them. After each draw the
+ * seed is replaced by stream output, so what was drawn cannot be computed from what is left.
  */
 #ifndef SIXTAP_PROTO_ENTROPY_H
 #define SIXTAP_PROTO_ENTROPY_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* limits.h - every number of the protocol that is not a field width; PROTOCOL.md section "Numbers" */
+/* limits.h - every number of the protocol that is not a field width; PROTOCOL.md section "Numbers"
+ */
 #ifndef SIXTAP_PROTO_LIMITS_H
 #define SIXTAP_PROTO_LIMITS_H
 
@@ -15,40 +16,40 @@
 #define TENTATIVE_LIFE       (10 * NS_PER_S) /* an unconfirmed keypair at the router */
 
 /* login */
-#define CONFIRM_TRIES        6u /* at 0, 0.1, 0.3, 0.7, 1, 1 s after one another */
-#define TENTATIVES_PER_KEY   2u
-#define COOKIE_SECRET_LIFE   (120 * NS_PER_S)
-#define MAC_TAKEN_TRIES      3u
-#define MAC_TAKEN_PAUSE      (1 * NS_PER_S)
-#define LOGIN_TIMEOUT        (1 * NS_PER_S)  /* for a LOGIN_REPLY; doubles per two tries */
-#define LOGIN_BACKOFF_MAX    (15 * NS_PER_S)
-#define LOGIN_WANTED_MAX     (2 * NS_PER_S) /* while TAP traffic waits */
-#define NUDGE_PAUSE          (2 * NS_PER_S) /* at most one login drawn by NUDGEs in this time */
-#define NUDGE_MEMORY         (5 * NS_PER_S) /* a NUDGE must echo what was sent this recently */
-#define NUDGE_PER_ADDRESS    10u /* a second */
-#define NUDGE_PER_S          1000u
-#define LEASE_LIFE           (3600 * NS_PER_S)
+#define CONFIRM_TRIES      6u /* at 0, 0.1, 0.3, 0.7, 1, 1 s after one another */
+#define TENTATIVES_PER_KEY 2u
+#define COOKIE_SECRET_LIFE (120 * NS_PER_S)
+#define MAC_TAKEN_TRIES    3u
+#define MAC_TAKEN_PAUSE    (1 * NS_PER_S)
+#define LOGIN_TIMEOUT      (1 * NS_PER_S) /* for a LOGIN_REPLY; doubles per two tries */
+#define LOGIN_BACKOFF_MAX  (15 * NS_PER_S)
+#define LOGIN_WANTED_MAX   (2 * NS_PER_S) /* while TAP traffic waits */
+#define NUDGE_PAUSE        (2 * NS_PER_S) /* at most one login drawn by NUDGEs in this time */
+#define NUDGE_MEMORY       (5 * NS_PER_S) /* a NUDGE must echo what was sent this recently */
+#define NUDGE_PER_ADDRESS  10u            /* a second */
+#define NUDGE_PER_S        1000u
+#define LEASE_LIFE         (3600 * NS_PER_S)
 
 /* keepalive */
-#define KEEPALIVE_DEFAULT_S  20u
-#define KEEPALIVE_MIN_S      15u
-#define KEEPALIVE_MAX_S      120u
-#define KEEPALIVE_SUSPECT    (5 * NS_PER_S) /* data sent and nothing heard */
-#define KEEPALIVE_REPEAT     (1 * NS_PER_S)
-#define KEEPALIVE_LOST       5u /* unanswered ones */
-#define SILENCE_FACTOR       3u /* the router drops a member after this many keepalives */
-#define HOLD_DEFAULT_S       30u
+#define KEEPALIVE_DEFAULT_S 20u
+#define KEEPALIVE_MIN_S     15u
+#define KEEPALIVE_MAX_S     120u
+#define KEEPALIVE_SUSPECT   (5 * NS_PER_S) /* data sent and nothing heard */
+#define KEEPALIVE_REPEAT    (1 * NS_PER_S)
+#define KEEPALIVE_LOST      5u /* unanswered ones */
+#define SILENCE_FACTOR      3u /* the router drops a member after this many keepalives */
+#define HOLD_DEFAULT_S      30u
 
 /* MTU: outer overhead is IPv4 20 + UDP 8 + header 16 + MAC 6 + tag 16 */
-#define OUTER_IP_UDP         28u
-#define PEER_OVERHEAD        66u
-#define INNER_MTU_MIN        1280u
-#define INNER_MTU_MAX        9000u
-#define INNER_MTU_DEFAULT    1434u /* over an underlay of 1 500 */
-#define CARRIER_WAIT         (200 * NS_PER_MS) /* for the answer to the big CONFIRM */
+#define OUTER_IP_UDP      28u
+#define PEER_OVERHEAD     66u
+#define INNER_MTU_MIN     1280u
+#define INNER_MTU_MAX     9000u
+#define INNER_MTU_DEFAULT 1434u             /* over an underlay of 1 500 */
+#define CARRIER_WAIT      (200 * NS_PER_MS) /* for the answer to the big CONFIRM */
 
 /* endpoints */
-#define AMPLIFY_FACTOR       3u /* octets to an unproven endpoint per octet from it */
+#define AMPLIFY_FACTOR 3u /* octets to an unproven endpoint per octet from it */
 
 /* bindings */
 #define LEARNED_PER_MEMBER   16u
@@ -56,6 +57,6 @@
 #define DELEGATED_PER_MEMBER 4u
 
 /* bursts: one wake-up handles at most this many datagrams per call of an engine */
-#define BURST_MAX            64u
+#define BURST_MAX 64u
 
 #endif

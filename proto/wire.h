@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* wire.h - the five messages and the TLVs, octet by octet; PROTOCOL.md has the same in the same order
+/* wire.h - the five messages and the TLVs, octet by octet; PROTOCOL.md has the same in the same
+ * order
  *
- * DOC: outer messages are fixed layouts, read and written through structs of octets. Everything that may
- * grow (login payloads, control messages) is type-length-value: type 2, length 2, value. Unknown types
- * are skipped, so either side can be newer. Nothing here decides anything; it only says what a message
- * contains and whether it is well formed. Well formed is meant strictly: a value that no peer could use
- * (a multicast MAC, an MTU below 1280, host bits in a prefix) is refused here, so nobody else needs to
- * look again.
+ * DOC: outer messages are fixed layouts, read and written through structs of octets. Everything
+ * that may grow (login payloads, control messages) is type-length-value: type 2, length 2, value.
+ * Unknown types are skipped, so either side can be newer. Nothing here decides anything; it only
+ * says what a message contains and whether it is well formed. Well formed is meant strictly: a
+ * value that no peer could use (a multicast MAC, an MTU below 1280, host bits in a prefix) is
+ * refused here, so nobody else needs to look again.
  */
 #ifndef SIXTAP_PROTO_WIRE_H
 #define SIXTAP_PROTO_WIRE_H
@@ -107,9 +108,9 @@ _Static_assert(sizeof(struct wire_nudge) == NUDGE_LEN, "PROTOCOL.md 2.5");
 
 /* wire_peek() - the type of a datagram whose head and length are well formed for that type
  * @p:   @len received octets, any alignment
- * Return: WIRE_BAD for anything else: runts, unknown type, version, kind, reserved bits not 0, a length the
- * type cannot have (LOGIN exactly 1200; LOGIN_REPLY 60..1200; COOKIE 64; NUDGE 16; DATA >= 32, and >= 38
- * for peer and multicast). */
+ * Return: WIRE_BAD for anything else: runts, unknown type, version, kind, reserved bits not 0, a
+ * length the type cannot have (LOGIN exactly 1200; LOGIN_REPLY 60..1200; COOKIE 64; NUDGE 16; DATA
+ * >= 32, and >= 38 for peer and multicast). */
 enum wire_type wire_peek(const uint8_t *p, size_t len);
 
 /* wire_put_data() - write a DATA header into 16 octets at @p, any alignment */
@@ -181,11 +182,11 @@ enum verdict {
 };
 
 enum refusal { /* TLV_VERDICT, reason */
-    REFUSAL_NONE = 0,
-    REFUSAL_NO_CIPHER = 1,
-    REFUSAL_ROUTER_KEY = 2, /* the client presents the router's own key */
-    REFUSAL_NO_ADDRESS = 3, /* no address left for this client */
-    REFUSAL_MTU = 4,        /* no MTU both can use */
+               REFUSAL_NONE = 0,
+               REFUSAL_NO_CIPHER = 1,
+               REFUSAL_ROUTER_KEY = 2, /* the client presents the router's own key */
+               REFUSAL_NO_ADDRESS = 3, /* no address left for this client */
+               REFUSAL_MTU = 4,        /* no MTU both can use */
 };
 
 enum goodbye {
@@ -207,9 +208,9 @@ enum goodbye {
 #define SEARCH_MAX    4u
 #define SEARCH_LEN    126u
 
-/* All TLVs of the largest settings. It fits one DATA of kind control over the narrowest path (inner MTU
- * 1280), so a settings message never needs to be cut. */
-#define SETTINGS_MAX \
+/* All TLVs of the largest settings. It fits one DATA of kind control over the narrowest path (inner
+ * MTU 1280), so a settings message never needs to be cut. */
+#define SETTINGS_MAX                                                                               \
     (8u + 3u * 10u + 5u + 8u + 6u + 22u + ADDRESSES_MAX * 21u +                                    \
      (DELEGATED_PER_MEMBER + ROUTES_MAX) * 21u + DNS_MAX * 20u + SEARCH_MAX * (4u + SEARCH_LEN))
 _Static_assert(DATA_MIN_LEN + 4u + SETTINGS_MAX <= INNER_MTU_MIN + PEER_OVERHEAD - OUTER_IP_UDP,
@@ -225,7 +226,8 @@ struct login_payload {
     uint8_t ciphers[CIPHERS_MAX]; /* enum cipher, preferred first */
     uint8_t n_ciphers;
     uint16_t wanted_mtu; /* 0: none given */
-    uint8_t tries; /* mac-taken answers so far, 0..MAC_TAKEN_TRIES; at the last the router assigns */
+    uint8_t
+        tries; /* mac-taken answers so far, 0..MAC_TAKEN_TRIES; at the last the router assigns */
     bool has_cookie;
     uint8_t cookie[COOKIE_LEN];
 };
@@ -238,7 +240,8 @@ struct seg_addr {
 /* what a LOGIN_REPLY and a settings message say; a field that was absent is zero */
 struct settings {
     enum verdict verdict;
-    enum refusal reason; /* values this version does not know are passed on; only with VERDICT_REFUSED */
+    enum refusal
+        reason; /* values this version does not know are passed on; only with VERDICT_REFUSED */
     uint16_t backoff_s;
     struct endpoint seen;
     struct mac mac, router_mac;
@@ -261,36 +264,37 @@ void wire_put_login_payload(uint8_t *out, const struct login_payload *lp);
 
 /* wire_get_login_payload() - read the TLVs of a LOGIN
  * @ret: zeroed first, so meaningless after false
- * Return: false when a known TLV is malformed or repeated, or no cipher is offered. Ciphers this version
- * does not know are passed on. */
+ * Return: false when a known TLV is malformed or repeated, or no cipher is offered. Ciphers this
+ * version does not know are passed on. */
 bool wire_get_login_payload(const uint8_t *p, size_t len, struct login_payload *ret);
 
-/* wire_put_settings() - TLVs of @s at @out, in the order of their types; fields that are zero are left out
+/* wire_put_settings() - TLVs of @s at @out, in the order of their types; fields that are zero are
+ * left out
  * @cap: >= 192 holds everything up to five addresses; SETTINGS_MAX holds everything
- * @ret_partial: set when something did not fit: the first TLV that does not, and all after it, are left
- *   out whole (least important last: delegated, routes, dns, search); the caller then sends the whole as
- *   a settings message
- * Return: octets written, at most @cap */
+ * @ret_partial: set when something did not fit: the first TLV that does not, and all after it, are
+ * left out whole (least important last: delegated, routes, dns, search); the caller then sends the
+ * whole as a settings message Return: octets written, at most @cap */
 size_t wire_put_settings(uint8_t *out, size_t cap, const struct settings *s, bool *ret_partial);
 
 /* wire_get_settings() - read the TLVs of a LOGIN_REPLY or of a settings message
  * @ret: zeroed first, so meaningless after false
- * Return: false when a known TLV is malformed, out of range, repeated (the repeatable ones: more often than
- * there is room for), the verdict is missing, or the verdict is ok and one of MAC, ROUTER_MAC, CIPHER, MTU,
- * KEEPALIVE is missing. */
+ * Return: false when a known TLV is malformed, out of range, repeated (the repeatable ones: more
+ * often than there is room for), the verdict is missing, or the verdict is ok and one of MAC,
+ * ROUTER_MAC, CIPHER, MTU, KEEPALIVE is missing. */
 bool wire_get_settings(const uint8_t *p, size_t len, struct settings *ret);
 
 /* ---- control messages (PROTOCOL.md 4) ---- */
 
 /* One control message as read from, or to be written to, a DATA of kind control. */
 struct control {
-    enum tlv_type type;   /* 64.. */
-    uint16_t size;        /* CONFIRM*, MTU_PROBE*: octets of the datagram, PROBE_MIN_LEN..PROBE_MAX_LEN (the
-                           * receiver answers only when it is what arrived); MTU_SET: inner MTU, 1280..9000 */
+    enum tlv_type type; /* 64.. */
+    uint16_t
+        size; /* CONFIRM*, MTU_PROBE*: octets of the datagram, PROBE_MIN_LEN..PROBE_MAX_LEN (the
+               * receiver answers only when it is what arrived); MTU_SET: inner MTU, 1280..9000 */
     uint64_t number;      /* KEEPALIVE_* */
     enum goodbye goodbye; /* GOODBYE; values this version does not know are passed on */
-    const uint8_t *body;  /* SETTINGS, LOGIN (1200), LOGIN_REPLY (60..1200): the value, in the caller's
-                           * buffer; only its length is checked */
+    const uint8_t *body;  /* SETTINGS, LOGIN (1200), LOGIN_REPLY (60..1200): the value, in the
+                           * caller's  buffer; only its length is checked */
     uint16_t body_len;
 };
 
@@ -298,13 +302,14 @@ struct control {
  * Return: 1 one was read, 0 the end, -1 malformed (nothing after it is read; r->bad is set) */
 int wire_ctl_next(struct rd *r, struct control *ret);
 
-/* wire_ctl_put() - append one control message to @w; sets w->bad, writing nothing, when it does not fit or
- * when wire_ctl_next() would refuse or skip it */
+/* wire_ctl_put() - append one control message to @w; sets w->bad, writing nothing, when it does not
+ * fit or when wire_ctl_next() would refuse or skip it */
 void wire_ctl_put(struct wr *w, const struct control *c);
 
-/* wire_ctl_pad() - append padding so that @w holds exactly @total octets: one TLV_PAD, or 1..3 bare zero octets
- * (fewer than four octets at the end that are all zero are padding; anything else there is malformed).
- * Sets w->bad when @total is less than what is there or more than there is room for. */
+/* wire_ctl_pad() - append padding so that @w holds exactly @total octets: one TLV_PAD, or 1..3 bare
+ * zero octets (fewer than four octets at the end that are all zero are padding; anything else there
+ * is malformed). Sets w->bad when @total is less than what is there or more than there is room for.
+ */
 void wire_ctl_pad(struct wr *w, size_t total);
 
 #endif

@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <sodium.h>
 
+#include "router/carve.h"
+
 #define BUSY_BACKOFF_S 10u
 #define ASSIGN_TRIES   16u
 #define COOKIES_PER_S  20u /* to one address */
@@ -13,11 +15,6 @@
 #define INSIDE_PER_S                                                                               \
     2u /* LOGINs of a member inside its keypair; a rekey every two minutes needs one */
 #define INSIDE_BURST 4u
-
-static size_t round_up(size_t n)
-{
-    return (n + 63) & ~(size_t)63;
-}
 
 static uint32_t n_clients(const struct router_config *c)
 {
@@ -27,16 +24,16 @@ static uint32_t n_clients(const struct router_config *c)
 size_t admit_bytes(const struct router_config *c)
 {
     uint32_t n = members_tentatives(c);
-    return round_up(n * sizeof(struct tentative)) + round_up(n * sizeof(uint32_t)) +
-           round_up(table_bytes(n, 16)) + round_up(table_bytes(n_clients(c), KEY_LEN)) +
-           2 * round_up(sizeof(struct rate_by_ip)) + 64;
+    return carve_size(n * sizeof(struct tentative)) + carve_size(n * sizeof(uint32_t)) +
+           carve_size(table_bytes(n, 16)) + carve_size(table_bytes(n_clients(c), KEY_LEN)) +
+           2 * carve_size(sizeof(struct rate_by_ip)) + CARVE_ALIGN;
 }
 
 void admit_init(struct admit *ad, void *mem, const struct router_config *c, struct members *ms,
                 struct bindings *b, struct notices *notices, const uint8_t *hash_key, mono_ns now,
                 struct entropy *e)
 {
-    uint8_t *p = (uint8_t *)round_up((size_t)mem);
+    uint8_t *p = carve_start(mem);
     uint32_t n = members_tentatives(c);
 
     memset(ad, 0, sizeof(*ad));
@@ -49,20 +46,16 @@ void admit_init(struct admit *ad, void *mem, const struct router_config *c, stru
     identity_of(&ad->self, c->private_key);
     ad->router_mac = mac_of_endpoint(c->public_ep);
     cookie_jar_init(&ad->jar, ad->self.public_key, now, e);
-    ad->t = (struct tentative *)(void *)p;
-    p += round_up(n * sizeof(struct tentative));
-    ad->free_t = (uint32_t *)(void *)p;
-    p += round_up(n * sizeof(uint32_t));
+    ad->t = carve(&p, n * sizeof(struct tentative));
+    ad->free_t = carve(&p, n * sizeof(uint32_t));
     for (uint32_t i = 0; i < n; i++)
         ad->free_t[i] = n - 1 - i;
-    table_init(&ad->by_id, p, n, 16, hash_key);
-    p += round_up(table_bytes(n, 16));
-    table_init(&ad->clients, p, n_clients(c), KEY_LEN, hash_key);
-    p += round_up(table_bytes(n_clients(c), KEY_LEN));
-    ad->by_ip = (struct rate_by_ip *)(void *)p;
+    table_init(&ad->by_id, carve(&p, table_bytes(n, 16)), n, 16, hash_key);
+    table_init(&ad->clients, carve(&p, table_bytes(n_clients(c), KEY_LEN)), n_clients(c), KEY_LEN,
+               hash_key);
+    ad->by_ip = carve(&p, sizeof(struct rate_by_ip));
     memcpy(ad->by_ip->hash_key, hash_key, sizeof(ad->by_ip->hash_key));
-    p += round_up(sizeof(struct rate_by_ip));
-    ad->proven_by_ip = (struct rate_by_ip *)(void *)p;
+    ad->proven_by_ip = carve(&p, sizeof(struct rate_by_ip));
     memcpy(ad->proven_by_ip->hash_key, hash_key, sizeof(ad->proven_by_ip->hash_key));
     for (uint32_t i = 0; i < c->n_clients; i++)
         table_put(&ad->clients, c->clients[i].public_key, i);
@@ -118,12 +111,10 @@ static struct tentative *tentative_new(struct admit *ad, const struct hs_respond
 {
     struct tentative *oldest;
 
-    if (tentative_count(ad, hs->client_key, &oldest) >= TENTATIVES_PER_KEY)
+    if (tentative_count(ad, hs->client_key, &oldest) >= TENTATIVES_PER_KEY && oldest)
         tentative_drop(ad, oldest, false);
-    if (ad->n_used == ad->n_max) {
-        tentative_count(ad, NULL, &oldest);
+    if (ad->n_used == ad->n_max && tentative_count(ad, NULL, &oldest) && oldest)
         tentative_drop(ad, oldest, false);
-    }
     uint32_t slot = ad->free_t[ad->n_max - ad->n_used - 1];
     struct tentative *t = &ad->t[slot];
     uint32_t index = index_new(ad->ms, INDEX_TENTATIVE, slot, entropy_u32(e));

@@ -4,12 +4,9 @@
 
 #include <sodium.h>
 
-#define STABLE_TRIES 256u
+#include "router/carve.h"
 
-static size_t round_up(size_t n)
-{
-    return (n + 63) & ~(size_t)63;
-}
+#define STABLE_TRIES 256u
 
 static uint32_t n_addresses(const struct router_config *c)
 {
@@ -23,9 +20,9 @@ static uint32_t n_reserved(const struct router_config *c)
 
 size_t bindings_bytes(const struct router_config *c)
 {
-    return round_up(table_bytes(n_addresses(c), IP6_LEN)) +
-           round_up(table_bytes(n_reserved(c), IP6_LEN)) +
-           round_up(n_reserved(c) * sizeof(struct ip6)) + 64;
+    return carve_size(table_bytes(n_addresses(c), IP6_LEN)) +
+           carve_size(table_bytes(n_reserved(c), IP6_LEN)) +
+           carve_size(n_reserved(c) * sizeof(struct ip6)) + CARVE_ALIGN;
 }
 
 /* In the order of the configuration, so that a client added at its end moves nobody. */
@@ -44,7 +41,7 @@ void bindings_init(struct bindings *b, void *mem, const struct router_config *c,
                    struct ip6 router_ll, const uint8_t *hash_key)
 {
     static const uint8_t label[] = "sixtap stable address";
-    uint8_t *p = (uint8_t *)round_up((size_t)mem);
+    uint8_t *p = carve_start(mem);
 
     memset(b, 0, sizeof(*b));
     b->ms = ms;
@@ -55,11 +52,11 @@ void bindings_init(struct bindings *b, void *mem, const struct router_config *c,
     b->n_clients = c->n_clients;
     crypto_generichash(b->secret, sizeof(b->secret), label, sizeof(label) - 1, c->private_key,
                        KEY_LEN);
-    table_init(&b->by_addr, p, n_addresses(c), IP6_LEN, hash_key);
-    p += round_up(table_bytes(n_addresses(c), IP6_LEN));
-    table_init(&b->reserved, p, n_reserved(c), IP6_LEN, hash_key);
-    p += round_up(table_bytes(n_reserved(c), IP6_LEN));
-    b->assigned = (struct ip6 *)(void *)p;
+    table_init(&b->by_addr, carve(&p, table_bytes(n_addresses(c), IP6_LEN)), n_addresses(c),
+               IP6_LEN, hash_key);
+    table_init(&b->reserved, carve(&p, table_bytes(n_reserved(c), IP6_LEN)), n_reserved(c), IP6_LEN,
+               hash_key);
+    b->assigned = carve(&p, n_reserved(c) * sizeof(struct ip6));
     if (c->addressing == ADDRESSING_STABLE)
         reserve_all(b, c);
 }

@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "router/adverts.h"
+#include "router/carve.h"
 #include "router/state.h"
 
 #define DROPPED 0xFFu /* beside enum wire_type: counted already */
@@ -15,38 +16,30 @@
 #define ERRORS_PER_S 100u
 #define ECHOES_PER_S 50u
 
-static size_t round_up(size_t n)
-{
-    return (n + 63) & ~(size_t)63;
-}
-
 size_t router_engine_bytes(const struct router_config *c)
 {
-    return round_up(sizeof(struct router_engine)) + round_up(members_bytes(c)) +
-           round_up(bindings_bytes(c)) + round_up(admit_bytes(c)) +
-           round_up(sizeof(struct rate_by_ip)) + 64;
+    return carve_size(sizeof(struct router_engine)) + carve_size(members_bytes(c)) +
+           carve_size(bindings_bytes(c)) + carve_size(admit_bytes(c)) +
+           carve_size(sizeof(struct rate_by_ip)) + CARVE_ALIGN;
 }
 
 struct router_engine *router_engine_init(void *mem, const struct router_config *c, mono_ns now,
                                          struct entropy *e)
 {
-    uint8_t *p = (uint8_t *)round_up((size_t)mem);
-    struct router_engine *re = (struct router_engine *)(void *)p;
+    uint8_t *p = carve_start(mem);
+    struct router_engine *re = carve(&p, sizeof(*re));
     uint8_t hash_key[16];
 
     entropy_draw(e, hash_key, sizeof(hash_key));
-    p += round_up(sizeof(*re));
     re->conf = c;
     re->mac = mac_of_endpoint(c->public_ep);
     re->link_local = mac_link_local(re->mac);
     re->next_sweep = NEVER;
-    members_init(&re->ms, p, c, hash_key);
-    p += round_up(members_bytes(c));
-    bindings_init(&re->b, p, c, &re->ms, re->link_local, hash_key);
-    p += round_up(bindings_bytes(c));
-    admit_init(&re->admit, p, c, &re->ms, &re->b, &re->notices, hash_key, now, e);
-    p += round_up(admit_bytes(c));
-    re->nudges_by_ip = (struct rate_by_ip *)(void *)p;
+    members_init(&re->ms, carve(&p, members_bytes(c)), c, hash_key);
+    bindings_init(&re->b, carve(&p, bindings_bytes(c)), c, &re->ms, re->link_local, hash_key);
+    admit_init(&re->admit, carve(&p, admit_bytes(c)), c, &re->ms, &re->b, &re->notices, hash_key,
+               now, e);
+    re->nudges_by_ip = carve(&p, sizeof(struct rate_by_ip));
     memcpy(re->nudges_by_ip->hash_key, hash_key, sizeof(hash_key));
     icmp6_bucket_init(&re->errors, ERRORS_PER_S, ERRORS_PER_S, now);
     icmp6_bucket_init(&re->uplink_errors, ERRORS_PER_S, ERRORS_PER_S, now);

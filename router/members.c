@@ -4,12 +4,7 @@
 
 #include <assert.h>
 
-#define MEM_ALIGN 64u
-
-static size_t round_up(size_t n)
-{
-    return (n + MEM_ALIGN - 1) & ~(size_t)(MEM_ALIGN - 1);
-}
+#include "router/carve.h"
 
 uint32_t members_tentatives(const struct router_config *c)
 {
@@ -31,22 +26,16 @@ static uint32_t index_slots(const struct router_config *c)
 size_t members_bytes(const struct router_config *c)
 {
     uint32_t n = c->max_members;
-    return round_up(n * sizeof(struct member)) + round_up(n * sizeof(struct lease)) +
-           round_up(index_slots(c) * sizeof(struct index_entry)) + round_up(n * sizeof(uint32_t)) +
-           2 * round_up(table_bytes(n, KEY_LEN)) + round_up(table_bytes(n, MAC_LEN)) + MEM_ALIGN;
-}
-
-static void *carve(uint8_t **p, size_t n)
-{
-    void *ret = *p;
-    *p += round_up(n);
-    return ret;
+    return carve_size(n * sizeof(struct member)) + carve_size(n * sizeof(struct lease)) +
+           carve_size(index_slots(c) * sizeof(struct index_entry)) +
+           carve_size(n * sizeof(uint32_t)) + 2 * carve_size(table_bytes(n, KEY_LEN)) +
+           carve_size(table_bytes(n, MAC_LEN)) + CARVE_ALIGN;
 }
 
 void members_init(struct members *ms, void *mem, const struct router_config *c,
                   const uint8_t *hash_key)
 {
-    uint8_t *p = (uint8_t *)round_up((size_t)mem);
+    uint8_t *p = carve_start(mem);
 
     memset(ms, 0, sizeof(*ms));
     ms->n_max = ms->n_free = ms->n_leases = c->max_members;

@@ -83,8 +83,7 @@ struct client_sock {
 struct client_sock client_engine_sock(const struct client_engine *e, unsigned i);
 
 /* client_engine_udp() - datagrams came in
- * @in: 1..BURST_MAX, opened in place; PKT_HEADROOM before each p and PKT_TAILROOM behind are
- * written
+ * @in: 1..BURST_MAX, opened in place; nothing outside them is written
  * @out: frames for the TAP point into @in's buffers; answers lie in the arena (64 KB is plenty) */
 void client_engine_udp(struct client_engine *e, mono_ns now, struct entropy *rnd, struct dgram *in,
                        unsigned n, struct out *out);

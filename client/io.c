@@ -26,9 +26,10 @@
 #include "proto/mac.h"
 
 #define ROUNDS      4u
-#define OUT_DGRAMS  256u
-#define OUT_PACKETS 128u
-#define ARENA       ((size_t)64 * 1024)
+#define OUT_DGRAMS  512u
+#define OUT_PACKETS 1024u
+#define CALL_ARENA  ((size_t)64 * 1024) /* plenty for one call of the engine */
+#define ARENA       (4 * CALL_ARENA)
 #define SOCK_RETRY  (1 * NS_PER_S)
 
 struct io;
@@ -98,25 +99,55 @@ static void watch_writable(struct io *io)
         ev_io_start(io->loop.ev, &io->tap_read);
 }
 
+/* Before more is taken from a socket: does the engine wish for something, or is out nearly full?
+ * One call emits at most a frame and a few answers per datagram. */
+static bool wants_turn(const struct io *io)
+{
+    const struct out *o = &io->out;
+
+    if (client_engine_want(&io->engine)->serial != io->applied ||
+        o->cap_dg - o->n_dg < 2 * BURST_MAX || o->cap_pk - o->n_pk < BURST_MAX ||
+        o->arena_len - o->arena_used < CALL_ARENA)
+        return true;
+    for (unsigned i = 0; i < CLIENT_SOCKS; i++) {
+        struct client_sock want = client_engine_sock(&io->engine, i);
+        const struct sock *s = &io->sock[i];
+        if (want.wanted != (s->udp != NULL) || (s->udp && want.generation != s->generation))
+            return true;
+    }
+    return false;
+}
+
+/* All that one call of the kernel brought; what it leads to is written and sent together, so that
+ * packets of one flow can be joined. False when the socket has nothing more. */
+static bool take_burst(struct io *io, struct sock *s, mono_ns now)
+{
+    struct dgram in[BURST_MAX];
+    unsigned n = udp_recv(s->udp, in, BURST_MAX);
+
+    if (n == 0)
+        return false;
+    while (n > 0) {
+        client_engine_udp(&io->engine, now, entropy_at(&io->entropy, now), in, n, &io->out);
+        if (wants_turn(io))
+            turn(io, now);
+        n = s->udp && udp_recv_pending(s->udp) ? udp_recv(s->udp, in, BURST_MAX) : 0;
+    }
+    turn(io, now);
+    return s->udp && udp_recv_more(s->udp);
+}
+
 static void on_udp(struct ev_loop *ev, struct ev_io *w, int what)
 {
     struct sock *s = w->data;
     struct io *io = s->io;
-    struct dgram in[BURST_MAX];
     struct endpoint peer;
     mono_ns now = mono_now();
 
     (void)ev;
     (void)what;
-    for (unsigned round = 0; round < ROUNDS && s->udp; round++) {
-        unsigned n = udp_recv(s->udp, in, BURST_MAX);
-        if (n == 0)
-            break;
-        client_engine_udp(&io->engine, now, entropy_at(&io->entropy, now), in, n, &io->out);
-        turn(io, now);
-        if (n < BURST_MAX)
-            break;
-    }
+    for (unsigned round = 0; round < ROUNDS && s->udp && take_burst(io, s, now); round++)
+        ;
     if (s->udp && udp_take_refused(s->udp, &peer)) {
         client_engine_refused(&io->engine, s->number, peer, now);
         turn(io, now);

@@ -13,7 +13,10 @@
 
 #include "proto/addr.h"
 
-/* A UDP datagram over IPv4. */
+/* A UDP datagram over IPv4. In a received one the octets p .. p + len - 1 are the engine's to write
+ * and nothing around them is: the neighbours in memory may be other datagrams of the same burst
+ * (the kernel hands over a run of them in one piece), and what is emitted may lie where it came
+ * from but must not grow beyond that. */
 struct dgram {
     struct endpoint peer; /* the other side: source when received, destination when sent */
     be32 local;  /* our own IPv4 address it was sent to / is sent from; 0 lets the kernel choose */

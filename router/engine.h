@@ -35,7 +35,8 @@ struct router_engine *router_engine_init(void *mem, const struct router_config *
                                          struct entropy *e);
 
 /* router_engine_udp() - @n (0..BURST_MAX) datagrams from outside; opened and sealed in place
- * Buffers: PKT_HEADROOM octets before each are not needed, TAG_LEN behind neither. */
+ * Writes nothing outside the datagrams; what goes out in place is no longer than what came in. May
+ * be called several times with one @out before what it emitted is sent. */
 void router_engine_udp(struct router_engine *re, mono_ns now, struct entropy *e, struct dgram *in,
                        unsigned n, struct out *out);
 

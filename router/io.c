@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* io.c - the router's daemon: the only file that sees both the operating system and the engine
  *
- * DOC: one clock read per wake-up. Each wake-up of a descriptor handles at most ROUNDS bursts, so
- * that a busy one cannot starve the others. What the engine emits is sent before the next burst is
- * read, because it points into the buffers of the burst. While the UDP socket takes no more, the
- * TUN is not read; UDP always is.
+ * DOC: one clock read per wake-up. Each wake-up of a descriptor asks the kernel at most ROUNDS
+ * times, so that a busy one cannot starve the others (H101). What the engine emits is sent before
+ * the kernel is asked again, because it points into the receive buffers; but all that one call
+ * brought is sent together, so that runs for one member leave in as few messages as possible. While
+ * the UDP socket takes no more, the TUN is not read; UDP always is.
  */
 #include "router/io.h"
 
@@ -24,8 +25,13 @@
 #include "router/uplink.h"
 
 #define ROUNDS      4u
-#define OUT_DGRAMS  512u
-#define OUT_PACKETS 256u
+#define OUT_DGRAMS  1024u
+#define OUT_PACKETS 512u
+#define ARENA       (2 * ROUTER_ARENA)
+
+/* what one call of the engine emits at the most: sealed packets, answers to logins and NUDGEs */
+#define CALL_DGRAMS  (TXQ_MAX + 2 * BURST_MAX)
+#define CALL_PACKETS (2 * BURST_MAX)
 
 struct io {
     const struct router_config *conf;
@@ -74,6 +80,12 @@ static void drain(struct io *io)
     out_reset(&io->out);
 }
 
+static bool room_for_a_call(const struct out *o)
+{
+    return o->cap_dg - o->n_dg >= CALL_DGRAMS && o->cap_pk - o->n_pk >= CALL_PACKETS &&
+           o->arena_len - o->arena_used >= ROUTER_ARENA;
+}
+
 static void settle(struct io *io, mono_ns now)
 {
     struct notice ev;
@@ -95,11 +107,14 @@ static void on_udp(struct ev_loop *ev, struct ev_io *w, int what)
     (void)what;
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned n = udp_recv(io->udp, in, BURST_MAX);
-        if (n == 0)
-            break;
-        router_engine_udp(io->re, now, e, in, n, &io->out);
+        while (n > 0) {
+            router_engine_udp(io->re, now, e, in, n, &io->out);
+            if (!room_for_a_call(&io->out))
+                drain(io);
+            n = udp_recv_pending(io->udp) ? udp_recv(io->udp, in, BURST_MAX) : 0;
+        }
         drain(io);
-        if (n < BURST_MAX)
+        if (!udp_recv_more(io->udp))
             break;
     }
     settle(io, now);
@@ -175,13 +190,13 @@ static int open_engine(struct io *io)
     size_t len = router_engine_bytes(io->conf);
 
     io->engine_mem = aligned_alloc(64, (len + 63) & ~(size_t)63);
-    io->out.arena = aligned_alloc(64, ROUTER_ARENA);
+    io->out.arena = aligned_alloc(64, ARENA);
     if (!io->engine_mem || !io->out.arena) {
         log_error("out of memory: %zu octets for %u members", len, io->conf->max_members);
         return EX_OSERR;
     }
     memset(io->engine_mem, 0, len);
-    io->out.arena_len = ROUTER_ARENA;
+    io->out.arena_len = ARENA;
     io->out.dg = io->out_dg;
     io->out.cap_dg = OUT_DGRAMS;
     io->out.pk = io->out_pk;

@@ -1,15 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /* udp.h - bursts of IPv4 UDP datagrams behind one descriptor, struct dgram
  *
- * DOC: udp_recv() takes one burst from the kernel into buffers that belong to the socket; they stay
- * valid until the next udp_recv() on the same socket. Around each datagram PKT_HEADROOM octets
- * before and PKT_TAILROOM octets behind are the engine's to write. A datagram that does not fit its
- * buffer is dropped and counted, never cut.
+ * DOC: one call of the kernel brings several buffers, and where the kernel joins datagrams
+ * (UDP_GRO) each holds a run of them, up to 64 KiB. udp_recv() cuts the runs into descriptors and
+ * hands out as many as the caller asks for; the rest waits (udp_recv_pending()) and costs no
+ * further call. All buffers stay as they are until udp_recv() has nothing left and asks the kernel
+ * again, so a daemon can take all that one wake-up brought in slices, let the engine work on it in
+ * place, and send from the receive buffers in one go:
+ *
+ *     while ((n = udp_recv(u, in, BURST_MAX)) > 0) {     // asks the kernel
+ *         engine(in, n, &out);
+ *         while (udp_recv_pending(u))
+ *             engine(in, udp_recv(u, in, BURST_MAX), &out);  // does not
+ *         udp_queue(u, out.dg, out.n_dg);
+ *         if (!udp_recv_more(u))
+ *             break;
+ *     }
+ *
+ * Datagrams of a run touch in memory: nothing outside p .. p + len - 1 is the caller's (burst.h). A
+ * datagram longer than opts.buf_len is dropped and counted, never cut.
  *
  * Sending: udp_send() is the bare call. udp_queue() and udp_flush() are what a daemon wants: what
  * the kernel does not take now is copied to a bounded backlog and goes out first when the socket is
  * writable again, so that no buffer stays pinned and receiving never stops. While udp_backlog() is
  * not 0 the daemon waits for writability and reads nothing from its TAP or TUN.
+ *
+ * Runs of equal length to one peer leave as one message (UDP_SEGMENT, udp_pack.h) that the kernel
+ * or the device cuts. When it refuses to, that run is sent again one datagram at a time; a device
+ * without checksum offload (EIO), or a kernel that takes them singly but not together (EINVAL),
+ * switches it off for this socket for a minute. What UDP_SEGMENT would make longer than the MTU of
+ * the interface is always refused (EMSGSIZE), also with IP_PMTUDISC_PROBE, so such a run goes
+ * singly and is counted as that allows. SIXTAP_UDP_OFFLOAD in the environment overrides for tests:
+ * "off", "gro" (that alone), "gso" (that alone).
  *
  * Answers leave from the address that was spoken to (dgram.local, IP_PKTINFO both ways). Every
  * datagram carries DF and route MTUs are ignored (IP_PMTUDISC_PROBE) but those marked
@@ -22,7 +44,8 @@
 
 #include "proto/burst.h"
 
-#define UDP_BURST       64u
+#define UDP_BURST       64u    /* messages per call of the kernel at the most */
+#define UDP_BACKLOG_MAX 512u   /* datagrams; 1 MiB in all */
 #define UDP_BUF_DEFAULT 9216u  /* inner MTU 9 000 and 38 octets fit */
 #define UDP_PAYLOAD_MAX 65507u /* 65 535 - 20 - 8 */
 
@@ -32,18 +55,22 @@ struct udp_opts {
     uint32_t rcvbuf, sndbuf; /* octets of kernel buffer wished for; 0: 4 MiB */
     uint32_t buf_len;        /* longest datagram received, octets; 0: UDP_BUF_DEFAULT */
     uint8_t sock;            /* goes to dgram.sock of everything received */
+    bool no_gro, no_gso;     /* neither ask for joined datagrams nor send any */
     bool note_refused;       /* read ICMP errors (IP_RECVERR) for udp_take_refused(); for clients */
 };
 
 /* X(symbol, name) */
 #define UDP_STAT_LIST(X)                                                                           \
+    X(RX_MESSAGES, "rx_messages") /* buffers; each holds one datagram or a run of them */          \
     X(RX_DATAGRAMS, "rx_datagrams")                                                                \
     X(RX_OCTETS, "rx_octets")                                                                      \
     X(RX_TRUNCATED, "rx_too_long")          /* longer than the buffer */                           \
     X(RX_UNANSWERABLE, "rx_unanswerable")   /* source port 0, or not sent to a unicast address */  \
-    X(RX_KERNEL_DROPS, "rx_kernel_dropped") /* socket buffer full (SO_RXQ_OVFL) */                 \
+    X(RX_KERNEL_DROPS, "rx_kernel_dropped") /* SO_RXQ_OVFL; a run counts once */                   \
     X(RX_ERRORS, "rx_errors")                                                                      \
-    X(RX_REFUSED, "rx_refused") /* ICMP port unreachable */                                        \
+    X(RX_REFUSED, "rx_refused")       /* ICMP port unreachable */                                  \
+    X(TX_MESSAGES, "tx_messages")     /* runs and single ones */                                   \
+    X(TX_UNJOINED, "tx_runs_refused") /* runs that had to be sent singly */                        \
     X(TX_DATAGRAMS, "tx_datagrams")                                                                \
     X(TX_OCTETS, "tx_octets")                                                                      \
     X(TX_AGAIN, "tx_again")             /* times the socket took no more */                        \
@@ -86,13 +113,20 @@ int udp_fd(const struct udp *u);
 /* udp_local_port() - the port it is bound to, host order */
 uint16_t udp_local_port(const struct udp *u);
 
-/* udp_recv() - one burst
- * @out: filled in; out[i].p has PKT_HEADROOM octets before and PKT_TAILROOM octets behind
- * out[i].len that the caller may write. Valid until the next udp_recv() on @u.
- * @cap: at most this many (and at most UDP_BURST)
+/* udp_recv() - the next datagrams: from buffers already read, else from the kernel
+ * @out: filled in; valid until a udp_recv() on @u that finds udp_recv_pending() 0
+ * @cap: at most this many
  * Return: how many; 0: nothing waits now (a burst that held only datagrams to be dropped also gives
  * 0; the watcher fires again). Errors are counted, never returned. */
 unsigned udp_recv(struct udp *u, struct dgram *out, unsigned cap);
+
+/* udp_recv_pending() - datagrams already read that udp_recv() has still to hand out. The watcher
+ * does not know of them: a daemon takes them before it goes back to sleep. */
+unsigned udp_recv_pending(const struct udp *u);
+
+/* udp_recv_more() - did the last call of the kernel fill all buffers it was given? Then more may
+ * wait there; otherwise the socket was empty and asking again would be a call for nothing. */
+bool udp_recv_more(const struct udp *u);
 
 /* udp_take_refused() - has a host refused a datagram (ICMP port unreachable) since the last call?
  * @ret_peer: the endpoint we had sent to, the latest if there were several; untouched when false
@@ -118,6 +152,11 @@ unsigned udp_flush(struct udp *u);
 
 /* udp_backlog() - datagrams that wait */
 unsigned udp_backlog(const struct udp *u);
+
+/* udp_gro(), udp_gso() - does the kernel join datagrams for us; how many does it cut from one
+ * message (0: it does not, or has just refused to) */
+bool udp_gro(const struct udp *u);
+unsigned udp_gso(const struct udp *u);
 
 /* udp_stats() - counters since udp_open(); names in udp_stat_name[] */
 const struct udp_stats *udp_stats(const struct udp *u);

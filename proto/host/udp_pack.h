@@ -6,9 +6,6 @@
  * only the latest message of its peer, else it opens a new one; those of other peers may lie
  * between. What may be fragmented, is empty or is too long for UDP goes alone. Segments that touch
  * in memory share an iovec.
- *
- * Sending with UDP_SEGMENT itself comes later; udp_send() walks the same messages one datagram at a
- * time.
  */
 #ifndef SIXTAP_HOST_UDP_PACK_H
 #define SIXTAP_HOST_UDP_PACK_H
@@ -17,8 +14,8 @@
 
 #include "proto/burst.h"
 
-#define UDP_PACK_MAX     256u /* descriptors per call */
-#define UDP_SEGMENTS_MAX 64u
+#define UDP_PACK_MAX     512u /* descriptors per call */
+#define UDP_SEGMENTS_MAX 64u  /* what every kernel with UDP_SEGMENT takes; newer ones 128 */
 #define UDP_PACK_OCTETS  65507u
 
 struct udp_msg {
@@ -35,9 +32,11 @@ struct udp_pack {
     struct iovec iov[UDP_PACK_MAX];
 };
 
-/* udp_pack() - group @n (<= UDP_PACK_MAX) descriptors into messages, in order of their first
- * datagrams The segment length of a message is the length of its first datagram. Source: udp(7)
- * UDP_SEGMENT */
-void udp_pack(struct udp_pack *ret, const struct dgram *dg, unsigned n);
+/* udp_pack() - group descriptors into messages, in order of their first datagrams
+ * @n:            <= UDP_PACK_MAX
+ * @max_segments: datagrams per message, >= 1
+ * The segment length of a message is the length of its first datagram. Source: udp(7) UDP_SEGMENT
+ */
+void udp_pack(struct udp_pack *ret, const struct dgram *dg, unsigned n, unsigned max_segments);
 
 #endif

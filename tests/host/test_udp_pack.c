@@ -156,7 +156,7 @@ static void test_rows(void **state)
         const struct row *row = &rows[r];
         unsigned n = make(dg, row->in, row->n);
         print_message("row: %s\n", row->name);
-        udp_pack(&p, dg, n);
+        udp_pack(&p, dg, n, UDP_SEGMENTS_MAX);
         assert_int_equal(p.n_msg, row->n_msg);
         for (unsigned i = 0; i < n; i++)
             assert_int_equal(p.order[i], row->order[i] - '0');
@@ -176,7 +176,7 @@ static void test_limits(void **state)
     (void)state;
     for (unsigned i = 0; i < 65; i++)
         dg[i] = (struct dgram){ .peer = ep(1), .len = 10, .p = memory + 10 * i };
-    udp_pack(&p, dg, 65);
+    udp_pack(&p, dg, 65, UDP_SEGMENTS_MAX);
     assert_int_equal(p.n_msg, 2);
     assert_int_equal(p.msg[0].n, UDP_SEGMENTS_MAX);
     assert_int_equal(p.msg[0].octets, 640);
@@ -184,14 +184,14 @@ static void test_limits(void **state)
 
     for (unsigned i = 0; i < 46; i++)
         dg[i] = (struct dgram){ .peer = ep(1), .len = 1440, .p = memory + 1440 * i };
-    udp_pack(&p, dg, 46);
+    udp_pack(&p, dg, 46, UDP_SEGMENTS_MAX);
     assert_int_equal(p.n_msg, 2);
     assert_int_equal(p.msg[0].n, 45); /* 64 800; 46 would be 66 240 */
 
     dg[0].len = UINT16_MAX;
     dg[1].len = 7;
     dg[1].p = memory;
-    udp_pack(&p, dg, 2);
+    udp_pack(&p, dg, 2, UDP_SEGMENTS_MAX);
     assert_int_equal(p.n_msg, 2);
 }
 
@@ -281,7 +281,7 @@ static void test_twin(void **state)
         unsigned n = (unsigned)random() % (UDP_PACK_MAX + 1);
         random_burst(dg, n);
         unsigned n_want = twin(want, dg, n), at = 0;
-        udp_pack(&p, dg, n);
+        udp_pack(&p, dg, n, UDP_SEGMENTS_MAX);
         assert_int_equal(p.n_msg, n_want);
         for (unsigned m = 0; m < n_want; m++) {
             assert_int_equal(p.msg[m].n, want[m].n);
@@ -306,7 +306,7 @@ static void test_many_peers(void **state)
         dg[i] = (struct dgram){ .peer = { be32_of(0x0a000001u + (i << 16)), be16_of((uint16_t)i) },
                                 .len = 9,
                                 .p = memory };
-    udp_pack(&p, dg, UDP_PACK_MAX);
+    udp_pack(&p, dg, UDP_PACK_MAX, UDP_SEGMENTS_MAX);
     assert_int_equal(p.n_msg, UDP_PACK_MAX);
 }
 

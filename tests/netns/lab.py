@@ -249,6 +249,24 @@ class Process:
         return self.expected
 
 
+class Pings(Process):
+    """A ping that goes on while other things happen."""
+
+    def answered(self):
+        return [int(n) for n in re.findall(r"icmp_seq=(\d+) ttl", self.log())]
+
+    def wait_more(self, n):
+        """Waits for @n further answers."""
+        until = len(self.answered()) + n
+        wait_for(f"{n} more echo replies", lambda: len(self.answered()) >= until)
+
+    def missing(self):
+        """Ends it; sequence numbers that were never answered, up to the last that was."""
+        self.stop(signal.SIGINT)
+        got = self.answered()
+        return sorted(set(range(1, max(got, default=0) + 1)) - set(got))
+
+
 class Daemon(Process):
     """sixtap-router or sixtap-client with its configuration file."""
 
@@ -472,13 +490,17 @@ class Lab:
         ns.ip(f"addr add {ns.inside}.1/24 dev br0", "link set br0 up")
         ns.sysctl("net/ipv4/ip_forward", 1)
         ns.run("nft", "add table ip nat; add chain ip nat post { type nat hook postrouting priority srcnat; }")
-        self.rebind(ns, 20000, 29999)
+        self.ports(ns, 20000, 29999)
         return ns
+
+    def ports(self, nat, first, last):
+        """New mappings of the NAT have source ports @first..@last; those it has stay."""
+        nat.run("nft", "-f", "-", stdin="flush chain ip nat post\nadd rule ip nat post oifname wan meta l4proto udp "
+                f"masquerade to :{first}-{last}\nadd rule ip nat post oifname wan masquerade\n")
 
     def rebind(self, nat, first, last):
         """The NAT forgets every mapping; new ones have source ports @first..@last."""
-        nat.run("nft", "-f", "-", stdin="flush chain ip nat post\nadd rule ip nat post oifname wan meta l4proto udp "
-                f"masquerade to :{first}-{last}\nadd rule ip nat post oifname wan masquerade\n")
+        self.ports(nat, first, last)
         nat.run("conntrack", "-F")
 
     def behind(self, nat, name):
@@ -573,6 +595,16 @@ class Lab:
     def sniff(self, ns, dev):
         return self.keep(Sniffer(ns, dev))
 
+    def outer(self, ns):
+        """The datagrams between the router and @ns."""
+        return self.keep(Outer(self.r, ns.outer))
+
+    def pings(self, ns, addr, interval=0.05):
+        """Pings @addr until stop()."""
+        p = Pings(self, f"pings-{len(self.processes)}", ns, ["ping", "-6", "-n", "-i", str(interval), addr])
+        self.processes.append(p)
+        return p.start()
+
 
 # ---- traffic ----
 
@@ -615,6 +647,39 @@ class Sniffer:
 
     def close(self):
         self.sock.close()
+
+
+class Outer(Sniffer):
+    """Datagrams of the tunnel protocol that pass a link between router and clients."""
+
+    def datagrams(self, from_router):
+        """(endpoint of the other side, UDP payload), in the order they passed."""
+        got = []
+        for f in self.frames():
+            if f[12:14] != b"\x08\x00" or f[23] != 17:
+                continue
+            src, dst = (f[26:30], f[34:36]), (f[30:34], f[36:38])
+            router = (socket.inet_aton(ROUTER4), struct.pack("!H", PORT))
+            if (src if from_router else dst) != router:
+                continue
+            other = dst if from_router else src
+            got.append(((socket.inet_ntoa(other[0]), struct.unpack("!H", other[1])[0]),
+                        f[42:34 + struct.unpack("!H", f[38:40])[0]]))
+        return got
+
+
+class Spoofer:
+    """Sends UDP over IPv4 in anybody's name."""
+
+    def __init__(self, ns):
+        self.sock = ns.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+
+    def send(self, src, dst, payload):
+        """@src, @dst: (address, port)"""
+        udp = struct.pack("!HHHH", src[1], dst[1], 8 + len(payload), 0) + payload
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, socket.inet_aton(src[0]),
+                         socket.inet_aton(dst[0]))
+        self.sock.sendto(ip + udp, (dst[0], 0))
 
 
 class Injector:

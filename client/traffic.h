@@ -12,8 +12,6 @@
 #include "client/tunnel.h"
 #include "client/want.h"
 
-#define ETH_LEN       14u
-#define ETHERTYPE_IP6 0x86ddu
 
 /* traffic_up() - turn the frame @f into plaintext for keyset_seal_run()
  * @f:        PKT_HEADROOM before and PKT_TAILROOM behind are written

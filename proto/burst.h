@@ -58,6 +58,10 @@ struct super {
     uint32_t len;
 };
 
+/* which superframes a device takes */
+#define SUPER_TCP 0x01u
+#define SUPER_UDP 0x02u
+
 /* What is written to one: a virtio header and a frame in pieces. */
 struct gather {
     uint8_t vnet[VNET_LEN];

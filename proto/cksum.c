@@ -3,19 +3,57 @@
 #include "proto/cksum.h"
 
 /* The sum is taken over 32-bit words: 2^16 is 1 modulo 2^16 - 1, so folding later gives the same,
- * and 64 bits hold the carries of 16 GiB. */
+ * and 64 bits hold the carries of 16 GiB. It is taken in the host's order, which compilers turn
+ * into vector code, and its octets are read as big-endian at the end (RFC 1071 2(B): swapping the
+ * sum is swapping every word). */
+static uint64_t in_network_order(uint64_t native)
+{
+    uint8_t b[2];
+    uint16_t folded;
+
+    while (native >> 16)
+        native = (native >> 16) + (native & 0xFFFF);
+    folded = (uint16_t)native;
+    memcpy(b, &folded, sizeof(b));
+    return be16_load(b);
+}
+
+/* The last 0..3 octets. */
+static uint64_t add_rest(uint64_t sum, const uint8_t *p, size_t len)
+{
+    if (len >= 2)
+        sum += be16_load(p);
+    if (len & 1)
+        sum += (uint64_t)p[len - 1] << 8;
+    return sum;
+}
+
 uint64_t cksum_add(uint64_t sum, const uint8_t *p, size_t len)
 {
-    for (; len >= 4; p += 4, len -= 4)
-        sum += be32_load(p);
-    if (len >= 2) {
-        sum += be16_load(p);
-        p += 2;
-        len -= 2;
+    size_t whole = len & ~(size_t)3;
+    uint64_t native = 0;
+
+    for (size_t i = 0; i < whole; i += 4) {
+        uint32_t word;
+        memcpy(&word, p + i, 4);
+        native += word;
     }
-    if (len)
-        sum += (uint64_t)p[0] << 8;
-    return sum;
+    return add_rest(sum + in_network_order(native), p + whole, len - whole);
+}
+
+uint64_t cksum_copy(uint64_t sum, uint8_t *restrict dst, const uint8_t *restrict src, size_t len)
+{
+    size_t whole = len & ~(size_t)3;
+    uint64_t native = 0;
+
+    for (size_t i = 0; i < whole; i += 4) {
+        uint32_t word;
+        memcpy(&word, src + i, 4);
+        memcpy(dst + i, &word, 4);
+        native += word;
+    }
+    memcpy(dst + whole, src + whole, len - whole);
+    return add_rest(sum + in_network_order(native), src + whole, len - whole);
 }
 
 uint16_t cksum_fold(uint64_t sum)

@@ -12,6 +12,10 @@
  * may be odd) to the unfolded sum @sum */
 uint64_t cksum_add(uint64_t sum, const uint8_t *p, size_t len);
 
+/* cksum_copy() - cksum_add() of @len octets that are copied from @src to @dst in the same pass;
+ * they do not overlap */
+uint64_t cksum_copy(uint64_t sum, uint8_t *restrict dst, const uint8_t *restrict src, size_t len);
+
 /* cksum_fold() - the 16-bit one's complement of @sum, host order of the big-endian field */
 uint16_t cksum_fold(uint64_t sum);
 

@@ -17,6 +17,8 @@
 #include "proto/addr.h"
 #include "proto/drop.h"
 
+#define ETH_LEN       14u
+#define ETHERTYPE_IP6 0x86ddu
 #define IP6_HDR_LEN   40u
 #define FRAME_EXT_MAX 8u
 

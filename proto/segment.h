@@ -32,13 +32,10 @@
 #define SEGMENT_L2_MAX     14u
 #define SEGMENT_FRAME_MAX  (SEGMENT_L2_MAX + 40u + 65535u) /* longest superframe cut */
 #define SEGMENT_ARENA_MIN  (PKT_SEAL_HEAD + SEGMENT_FRAME_MAX + PKT_SEAL_TAIL)
+#define SEGMENT_EXT_MAX    512u  /* octets of extension headers in a superframe */
 #define SEGMENT_JOIN_PKTS  1024u /* frames per segment_join() */
 #define SEGMENT_JOIN_MAX   64u   /* of them in one superframe */
 #define SEGMENT_JOIN_FLOWS 8u    /* superframes being built at a time */
-
-/* what the device takes and gives */
-#define SEGMENT_TCP 0x01u
-#define SEGMENT_UDP 0x02u
 
 /* Memory the caller lends to cut into; reset by setting used to 0. */
 struct segment_arena {
@@ -84,6 +81,26 @@ static inline bool segment_cut_done(const struct segment_cut *c)
     return c->off >= c->len;
 }
 
+/* Superframes on their way into an engine, a slice of ordinary frames at a time. */
+struct segment_feed { /* private */
+    const struct super *s;
+    unsigned n, l2_len;
+    uint64_t *drops;
+    struct segment_cut cut;
+};
+
+/* segment_feed_of() - @n superframes; @drops: DROP_COUNT counters for those that cannot be cut
+ * Both must stay until the feed is done. */
+struct segment_feed segment_feed_of(const struct super *s, unsigned n, unsigned l2_len,
+                                    uint64_t *drops);
+
+/* segment_feed_next() - the next frames, in order, out of as many superframes as it takes
+ * Return: how many; less than @cap: the arena is used up, or segment_feed_done() */
+unsigned segment_feed_next(struct segment_feed *f, struct segment_arena *a, struct pkt *out,
+                           unsigned cap);
+
+bool segment_feed_done(const struct segment_feed *f);
+
 /* What to write to the device; about 40 KB. */
 struct segment_joined {
     unsigned n; /* of group */
@@ -94,7 +111,7 @@ struct segment_joined {
 /* segment_join() - frames to superframes
  * @ret: in the order of their first frames; pieces point into the frames
  * @l2_len: 14 or 0
- * @takes: SEGMENT_* the device takes; 0: every frame alone
+ * @takes: SUPER_* the device takes; 0: every frame alone
  * @pk: @n (<= SEGMENT_JOIN_PKTS) frames in order; headers of those joined are rewritten
  * A frame that is not joined is neither changed nor summed and gets a header of zeros. */
 void segment_join(struct segment_joined *ret, unsigned l2_len, unsigned takes, const struct pkt *pk,

@@ -48,6 +48,13 @@ static void test_twin(void **state)
             uint64_t sum = cksum_add(0, p + at - 40 + 8, 32) + len + 58;
             sum = cksum_add(cksum_add(sum, p + at, cut), p + at + cut, len - cut);
             assert_int_equal(cksum_fold(sum), want);
+            uint8_t copy[302];
+            memset(copy, 0xEE, sizeof(copy));
+            sum = cksum_add(0, p + at - 40 + 8, 32) + len + 58;
+            assert_int_equal(cksum_fold(cksum_copy(sum, copy + 1, p + at, len)), want);
+            assert_memory_equal(copy + 1, p + at, len);
+            assert_int_equal(copy[0], 0xEE);
+            assert_int_equal(copy[1 + len], 0xEE);
         }
     }
     free(p);

@@ -84,6 +84,14 @@ static void enable_ipv6(struct device *d)
             d->name, strerror(-err), d->name);
 }
 
+/* links_count() - no packet goes by a route of this device while it has no carrier. Without this
+ * the kernel would solicit a neighbor into the void, and the packet would wait a second for the
+ * next try. */
+static void links_count(struct device *d)
+{
+    set_conf(d, "ignore_routes_with_linkdown", "1");
+}
+
 /* configure_ra() - who listens to router advertisements: nobody, or the kernel */
 static void configure_ra(struct device *d)
 {
@@ -181,6 +189,7 @@ static int bring_up(struct device *d)
         return err;
     }
     enable_ipv6(d);
+    links_count(d);
     configure_ra(d);
     return 0;
 }

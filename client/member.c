@@ -39,10 +39,9 @@ static void commit_want(struct client_engine *e, const struct turn *t, struct de
     e->want = *w;
 }
 
-/* member_settings() - the part of the wish that the router decides */
-void member_settings(struct client_engine *e, const struct turn *t)
+/* wish() - the part of the wish that the router decides */
+static struct device_want wish(const struct client_engine *e, const struct settings *s)
 {
-    const struct settings *s = &e->settings;
     struct device_want w = e->want;
 
     w.created = true;
@@ -57,12 +56,30 @@ void member_settings(struct client_engine *e, const struct turn *t)
     memcpy(w.route, s->route, sizeof(w.route));
     w.n_delegated = s->n_delegated;
     memcpy(w.delegated, s->delegated, sizeof(w.delegated));
-    if (e->want.created && !mac_eq(w.mac, e->want.mac))
-        turn_event(t, (struct client_event){ .kind = EVENT_MAC_CHANGED, .mac = w.mac });
-    if (e->want.created && !same_net(&w, &e->want))
-        turn_event(t, (struct client_event){ .kind = EVENT_SETTINGS_CHANGED });
     if (w.mtu == 0)
         w.mtu = INNER_MTU_MIN;
+    return w;
+}
+
+/* member_settings() - e->settings changed */
+void member_settings(struct client_engine *e, const struct turn *t)
+{
+    struct device_want w = wish(e, &e->settings);
+
+    if (e->want.created && !mac_eq(w.mac, e->want.mac))
+        turn_event(t, (struct client_event){ .kind = EVENT_MAC_CHANGED, .mac = w.mac });
+    if (e->want.carrier && !same_net(&w, &e->want))
+        turn_event(t, (struct client_event){ .kind = EVENT_SETTINGS_CHANGED });
+    commit_want(e, t, &w);
+}
+
+/* member_prepare() - a device that is down gets its addresses while the CONFIRM is under way */
+void member_prepare(struct client_engine *e, const struct turn *t)
+{
+    if (e->state != CLIENT_START || e->want.carrier || e->cfg->configure != CONFIGURE_NETLINK)
+        return;
+    struct device_want w = wish(e, &e->login.settings);
+    w.default_route = false;
     commit_want(e, t, &w);
 }
 

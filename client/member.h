@@ -2,10 +2,14 @@
 /* member.h - being a member: gaining and losing the router, and what the device shall be meanwhile
  *
  * DOC: what a member of the segment is told (MAC, addresses, routes) takes effect at confirmation
- * and not before. A router that is lost changes nothing on the device for hold_s: state HELD; data
- * goes on being sent with the keys there are, and either a new login or, after mere silence, a sign
- * of life under the old keys ends it. The functions are events, named after what happened. Internal
- * to the engine: its other parts are receive.c and engine.c.
+ * and not before. One exception: a device that has neither carrier nor default route, so that
+ * nobody uses it, gets MAC and addresses with the LOGIN_REPLY already. The kernel makes a new
+ * address work in the background, and one that is not ready when the router's first packets come
+ * (an RA and an NS, right before the answer to CONFIRM) loses them, and a round trip with them. A
+ * router that is lost changes nothing on the device for hold_s: state HELD; data goes on being sent
+ * with the keys there are, and either a new login or, after mere silence, a sign of life under the
+ * old keys ends it. The functions are events, named after what happened. Internal to the engine:
+ * its other parts are receive.c and engine.c.
  */
 #ifndef SIXTAP_CLIENT_MEMBER_H
 #define SIXTAP_CLIENT_MEMBER_H
@@ -14,6 +18,9 @@
 
 /* member_confirmed() - the router has the new keypair: its settings hold from now on */
 void member_confirmed(struct client_engine *e, const struct turn *t);
+
+/* member_prepare() - a LOGIN_REPLY said ok: MAC and addresses for a device that is down */
+void member_prepare(struct client_engine *e, const struct turn *t);
 
 /* member_settings() - e->settings changed: bring the wish for the device to them */
 void member_settings(struct client_engine *e, const struct turn *t);

@@ -32,6 +32,7 @@ static enum drop reply(struct client_engine *e, const struct turn *t, const uint
     else
         pmtu_start(&e->pmtu, cap);
     login_confirm(l, &e->tunnel, t, inside ? 0 : pmtu_confirm_size(&e->pmtu));
+    member_prepare(e, t);
     return DROP_NONE;
 }
 
@@ -152,10 +153,14 @@ static bool says_again(const struct dgram *d)
            c.type == TLV_LOGIN_AGAIN;
 }
 
+/* inner() - a packet for the kernel. The router's first two, from which the kernel knows its MACs,
+ * come ahead of the answer to the big CONFIRM and with it of carrier: a device without carrier
+ * hears. */
 static void inner(struct client_engine *e, const struct turn *t, const struct dgram *d)
 {
     struct pkt f;
-    enum drop why = e->want.carrier ? traffic_down(&e->want, d, &f) : DROP_NOT_UP;
+    bool listens = e->want.carrier || e->state == CLIENT_UP;
+    enum drop why = listens ? traffic_down(&e->want, d, &f) : DROP_NOT_UP;
 
     if (why == DROP_NONE && !out_pkt(t->out, f.p, f.len))
         why = DROP_NO_ROOM;

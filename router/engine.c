@@ -277,6 +277,7 @@ static void confirmed(struct router_engine *re, struct member *m, const struct c
         note(re, c->is_new ? NOTICE_LOGIN : NOTICE_RELOGIN, m, 0);
         /* It may be a program that has just started, with a device that knows nothing. */
         inner_advert(re, m, m->link_local, out);
+        inner_introduce(re, m, out);
         m->next_ra = now + adverts_interval(entropy_u32(e));
     } else if (c->moved) {
         note(re, NOTICE_MOVED, m, 0);

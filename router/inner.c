@@ -73,6 +73,20 @@ void inner_advert(struct router_engine *re, struct member *m, struct ip6 dst, st
     tell(re, m, p, adverts_build(p, re->conf, m, re->link_local, re->mac, dst));
 }
 
+/* From the source link-layer address option of a solicitation its receiver makes a neighbor entry
+ * for the sender (RFC 4861 7.2.3), STALE, so that it is used at once and probed later. The RA does
+ * this for the link-local address; without the same for the global one the first packet to it would
+ * wait for a round trip of address resolution. */
+void inner_introduce(struct router_engine *re, struct member *m, struct out *out)
+{
+    uint8_t *p = own_packet(out, IP6_HDR_LEN + ND_NS_LEN);
+    if (!p) {
+        engine_drop(re, DROP_NO_ROOM);
+        return;
+    }
+    tell(re, m, p, nd_build_ns(p, re->conf->address, m->link_local, m->link_local, &re->mac, NULL));
+}
+
 static void advertise_neighbor(struct router_engine *re, struct member *m, struct ip6 dst,
                                struct ip6 target, uint8_t flags, struct mac lla, struct out *out)
 {

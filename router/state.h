@@ -43,6 +43,9 @@ void inner_from_uplink(struct router_engine *re, struct pkt *pk, mono_ns now, st
 /* inner_advert() - an RA to @m */
 void inner_advert(struct router_engine *re, struct member *m, struct ip6 dst, struct out *out);
 
+/* inner_introduce() - a solicitation of @m's link-local address from our global one */
+void inner_introduce(struct router_engine *re, struct member *m, struct out *out);
+
 /* control_packet() - TLVs of a DATA of kind control that opened under @slot */
 void control_packet(struct router_engine *re, struct member *m, enum keypair_slot slot,
                     struct dgram *d, mono_ns now, struct entropy *e, struct out *out);

@@ -7,6 +7,7 @@
 
 #include "fake_router.h"
 #include "proto/mac.h"
+#include "proto/nd.h"
 
 static struct world w;
 
@@ -28,6 +29,68 @@ static int teardown(void **state)
 static void about(mono_ns d, uint64_t ms, unsigned pct)
 {
     assert_in_range(d, time_ms(ms) / 100 * (100 - pct), time_ms(ms) / 100 * (100 + pct));
+}
+
+/* no_network() - nobody can use the device yet */
+static void no_network(const struct world *wo)
+{
+    const struct device_want *d = client_engine_want(&wo->e);
+
+    assert_false(d->carrier || d->default_route);
+}
+
+/* The addresses of a device that is down are made while the CONFIRM is under way; `configure: ra`
+ * is different, since a kernel that gets an address without carrier solicits in vain. */
+static void test_prepared(void **state)
+{
+    static const enum configure_mode modes[] = { CONFIGURE_NETLINK, CONFIGURE_RA, CONFIGURE_NONE };
+    const struct device_want *d = client_engine_want(&w.e);
+    (void)state;
+
+    for (unsigned i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        world_init(&w);
+        w.cfg.configure = modes[i];
+        world_start(&w);
+        world_run(&w, w.rtt); /* LOGIN_REPLY */
+        assert_int_equal(w.e.state, CLIENT_START);
+        no_network(&w);
+        assert_int_equal(d->created, modes[i] == CONFIGURE_NETLINK);
+        if (d->created) {
+            assert_true(mac_eq(d->mac, w.r.settings.mac));
+            assert_int_equal(d->n_address, 1);
+        }
+        world_run(&w, w.rtt); /* CONFIRM_ACK */
+        assert_true(d->created && d->carrier && d->default_route);
+        assert_int_equal(world_count(&w, EVENT_SETTINGS_CHANGED), 0);
+        assert_int_equal(world_count(&w, EVENT_MAC_CHANGED), 0);
+        world_free(&w);
+    }
+    world_init(&w);
+}
+
+/* The path is narrower than the big CONFIRM: carrier waits, but what the router says first is
+ * heard. */
+static void test_first_words(void **state)
+{
+    uint8_t ns[80];
+    (void)state;
+
+    w.r.path = 1400;
+    world_start(&w);
+    world_run(&w, w.rtt);
+    struct ip6 us = mac_link_local(w.r.settings.mac), router = w.r.settings.segment.addr;
+    router.b[15] = 1;
+    size_t len = nd_build_ns(ns, router, us, us, &w.r.settings.router_mac, NULL);
+    world_run(&w, w.rtt);
+    assert_false(client_engine_want(&w.e)->carrier);
+    unsigned frames = w.frames;
+    router_data(&w, KIND_HOST, ns, len);
+    world_run(&w, w.rtt);
+    assert_int_equal(w.frames, frames + 1);
+    assert_int_equal(w.e.drop[DROP_NOT_UP], 0);
+    assert_false(client_engine_want(&w.e)->carrier);
+    world_run(&w, CARRIER_WAIT);
+    assert_true(client_engine_want(&w.e)->carrier);
 }
 
 static void test_first_login(void **state)
@@ -351,7 +414,7 @@ static void test_confirm_schedule(void **state)
     world_run(&w, time_ms(1)); /* a second after the last one: a new LOGIN */
     assert_int_equal(w.r.logins, 2);
     assert_int_equal(world_count(&w, EVENT_CONFIRM_LOST), 1);
-    assert_false(client_engine_want(&w.e)->created);
+    no_network(&w);
     w.r.mute_confirm = false;
     world_run(&w, time_s(1));
     assert_int_equal(w.e.state, CLIENT_UP);
@@ -365,7 +428,7 @@ static void test_login_again(void **state)
     world_run(&w, time_ms(50));
     assert_int_equal(world_count(&w, EVENT_LOGIN_AGAIN), 1);
     assert_int_equal(world_count(&w, EVENT_LOGGED_IN), 0);
-    assert_false(client_engine_want(&w.e)->created);
+    no_network(&w);
     world_run(&w, time_s(1));
     assert_int_equal(w.e.state, CLIENT_UP);
     assert_int_equal(w.r.logins, 2);
@@ -522,6 +585,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(test_prepared),
+        T(test_first_words),
         T(test_first_login),
         T(test_retransmission),
         T(test_same_login_once_more),

@@ -18,7 +18,8 @@ static void one_client(void **state)
         sim_run(w, time_s(1));
         sim_consistent(c);
         sim_check(w, mac_eq(c->dev.mac, mac_of_endpoint(sim_outside(c))));
-        sim_check(w, c->n_ra == 1 && c->dev.mtu == INNER_MTU_DEFAULT);
+        sim_check(w, c->n_ra == 2 && c->n_ns == 1); /* unasked, and an RA once more with the MTU */
+        sim_check(w, c->dev.mtu == INNER_MTU_DEFAULT);
         sim_ping(c, w->router.conf.address);
         sim_ping(c, mac_link_local(c->dev.router_mac));
         sim_ping(c, sim_global(w, SIM_UPLINK));

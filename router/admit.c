@@ -153,6 +153,16 @@ void admit_expire(struct admit *ad, mono_ns now)
     ad->next_expiry = next;
 }
 
+void admit_wipe(struct admit *ad)
+{
+    for (uint32_t i = 0; i < ad->n_max && ad->n_used; i++) {
+        if (ad->t[i].used)
+            tentative_drop(ad, &ad->t[i], false);
+    }
+    sodium_memzero(&ad->self, sizeof(ad->self));
+    sodium_memzero(&ad->jar, sizeof(ad->jar));
+}
+
 mono_ns admit_deadline(const struct admit *ad)
 {
     return ad->next_expiry;

@@ -96,6 +96,9 @@ void admit_forget(struct admit *ad, uint32_t ref);
 void admit_expire(struct admit *ad, mono_ns now);
 mono_ns admit_deadline(const struct admit *ad);
 
+/* admit_wipe() - forget every secret; nobody is admitted afterwards */
+void admit_wipe(struct admit *ad);
+
 /* admit_settings() - what the router tells a client: for LOGIN_REPLY and settings messages */
 void admit_settings(const struct admit *ad, struct settings *s, struct mac mac,
                     struct endpoint seen, const struct ip6 *address);

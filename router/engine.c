@@ -454,6 +454,14 @@ bool router_engine_stop(struct router_engine *re, mono_ns now, struct out *out)
     return more;
 }
 
+void router_engine_wipe(struct router_engine *re)
+{
+    for (uint32_t i = 0; i < re->ms.high; i++)
+        keyset_wipe(&re->ms.m[i].keys);
+    admit_wipe(&re->admit);
+    sodium_memzero(re->b.secret, sizeof(re->b.secret));
+}
+
 /* ---- what others may see ---- */
 
 bool router_engine_notice(struct router_engine *re, struct notice *ret)

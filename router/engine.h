@@ -29,7 +29,7 @@ struct router_engine; /* router/state.h */
 /* router_engine_bytes() - octets of memory router_engine_init() needs for @c */
 size_t router_engine_bytes(const struct router_config *c);
 
-/* router_engine_init() - @mem: zeroed, 64-aligned, lent until the engine is no longer used
+/* router_engine_init() - @mem: zeroed, any alignment, lent until the engine is no longer used
  * @c: kept by pointer. router_config_finish() has been called. */
 struct router_engine *router_engine_init(void *mem, const struct router_config *c, mono_ns now,
                                          struct entropy *e);
@@ -52,6 +52,9 @@ mono_ns router_engine_deadline(const struct router_engine *re);
 /* router_engine_stop() - say goodbye to members, as many as fit into @out
  * Return: true when there are more: send what is in @out, then call again. */
 bool router_engine_stop(struct router_engine *re, mono_ns now, struct out *out);
+
+/* router_engine_wipe() - forget every secret; the engine is of no use afterwards */
+void router_engine_wipe(struct router_engine *re);
 
 /* router_engine_notice() - the oldest notice not taken yet; false when there is none */
 bool router_engine_notice(struct router_engine *re, struct notice *ret);

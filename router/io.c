@@ -189,13 +189,12 @@ static int open_engine(struct io *io)
 {
     size_t len = router_engine_bytes(io->conf);
 
-    io->engine_mem = aligned_alloc(64, (len + 63) & ~(size_t)63);
+    io->engine_mem = calloc(1, len); /* pages of slots nobody uses are never touched */
     io->out.arena = aligned_alloc(64, ARENA);
     if (!io->engine_mem || !io->out.arena) {
         log_error("out of memory: %zu octets for %u members", len, io->conf->max_members);
         return EX_OSERR;
     }
-    memset(io->engine_mem, 0, len);
     io->out.arena_len = ARENA;
     io->out.dg = io->out_dg;
     io->out.cap_dg = OUT_DGRAMS;
@@ -304,8 +303,8 @@ int router_run(const struct router_config *c)
     udp_close(io->udp);
     if (io->loop.ev)
         loop_close(&io->loop);
-    if (io->engine_mem)
-        sodium_memzero(io->engine_mem, router_engine_bytes(c));
+    if (io->re)
+        router_engine_wipe(io->re);
     free(io->engine_mem);
     free(io->out.arena);
     sodium_memzero(&io->entropy, sizeof(io->entropy));

@@ -30,8 +30,8 @@ struct keypair pair_keypair(unsigned n, enum keypair_role role, mono_ns now)
 /* Seal @n packets of @ks into pair_pool[at..]; false when the set refuses. */
 bool pair_send_at(struct keyset *ks, unsigned at, unsigned n, mono_ns now)
 {
-    struct pkt pt[RUN_MAX];
-    uint8_t kind[RUN_MAX];
+    struct pkt pt[RUN_MAX] = { 0 };
+    uint8_t kind[RUN_MAX] = { 0 };
 
     for (unsigned i = 0; i < n; i++) {
         memset(pair_pool[at + i].b, (int)(at + i), sizeof(pair_pool[at + i].b));

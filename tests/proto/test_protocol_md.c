@@ -133,7 +133,7 @@ static long header_value(const char *header, const char *name)
 
 static bool doc_has_row(const char *number, const char *name)
 {
-    char row[128];
+    char row[256];
     snprintf(row, sizeof(row), "\n| %s | `%s` |", number, name);
     const char *at = strstr(doc, row);
     return at && !strstr(at + 1, row);

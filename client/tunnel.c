@@ -7,7 +7,9 @@
 void tunnel_init(struct tunnel *tn)
 {
     memset(tn, 0, sizeof(*tn));
+    seal_cache_init(&tn->schedules, tn->schedule_room, TUNNEL_SCHEDULES);
     keyset_init(&tn->keys, ROLE_INITIATOR);
+    keyset_share(&tn->keys, &tn->schedules);
     tn->outer_mtu = OUTER_MTU_DEFAULT;
 }
 

@@ -15,14 +15,18 @@
 #define TUNNEL_MARK_GAP (250 * NS_PER_MS)
 #define TUNNEL_MARKS    24u
 
+#define TUNNEL_SCHEDULES 4u /* sent with; received with: previous, current, next */
+
 struct tunnel_mark {
     mono_ns time;
     uint32_t index;       /* the router's, in the DATA */
     uint64_t first, last; /* counters sent from then until the next mark */
 };
 
-struct tunnel {
+struct tunnel { /* must not move once it is initialised */
     struct keyset keys;
+    struct seal_cache schedules;
+    uint8_t schedule_room[SEAL_CACHE_BYTES(TUNNEL_SCHEDULES)];
     struct endpoint router; /* where DATA goes */
     uint8_t sock;
     uint16_t outer_mtu; /* of the outgoing interface; longer datagrams may be fragmented */

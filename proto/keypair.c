@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* keypair.c - previous, current and next: the life of transport keys
  *
- * DOC: invariants of a set. rx is expanded from current, or wiped when there is none. tx is
- * expanded from the keypair sent with: next at an initiator that has one, else current; or wiped.
- * Every event that changes who is current or next ends with expand_schedules(), so nothing else has
- * to think of it. rekey_at belongs to current, next_rekey_at to next; they move on together with
- * their keypairs.
+ * DOC: invariants of a set. Each valid keypair has a name of its own for its schedules in the
+ * cache: tx under the name, rx under the one after it. A keypair that moves on (next to current,
+ * current to previous) takes its name along; one that ends does so in end(), which wipes its
+ * schedules. rekey_at belongs to current, next_rekey_at to next; they move on together with their
+ * keypairs.
  */
 #include "proto/keypair.h"
 
 #include <assert.h>
-#include <stddef.h>
-
-_Static_assert(offsetof(struct keyset, tx) % 16 == 0, "AES-GCM state is 16-aligned");
-_Static_assert(offsetof(struct keyset, rx) % 16 == 0, "AES-GCM state is 16-aligned");
-_Static_assert(alignof(struct keyset) % 16 == 0, "AES-GCM state is 16-aligned");
 
 /* ---- one keypair ---- */
 
@@ -90,49 +85,69 @@ static const struct keypair *sender(const struct keyset *ks)
     return ks->role == ROLE_INITIATOR && ks->next.valid ? &ks->next : &ks->current;
 }
 
-static void expand(struct seal_key *key, const struct keypair *kp, const uint8_t *raw)
+static void end(struct keyset *ks, struct keypair *kp)
 {
-    if (kp->valid)
-        seal_key_init(key, (enum cipher)kp->cipher, raw);
-    else
-        seal_key_wipe(key);
+    if (ks->cache)
+        seal_cache_drop(ks->cache, kp->name);
+    keypair_wipe(kp);
 }
 
-static void expand_schedules(struct keyset *ks)
+enum direction { DIR_TX, DIR_RX };
+
+/* The schedule for one run; @room holds it when there is no cache, and goes to done_with(). */
+static const struct seal_key *key_for(const struct keyset *ks, const struct keypair *kp,
+                                      enum direction dir, struct seal_key *room)
 {
-    expand(&ks->tx, sender(ks), sender(ks)->keys.tx);
-    expand(&ks->rx, &ks->current, ks->current.keys.rx);
+    const uint8_t *raw = dir == DIR_TX ? kp->keys.tx : kp->keys.rx;
+
+    if (ks->cache)
+        return seal_cache_get(ks->cache, kp->name + dir, (enum cipher)kp->cipher, raw);
+    seal_key_init(room, (enum cipher)kp->cipher, raw);
+    return room;
+}
+
+static void done_with(const struct keyset *ks, struct seal_key *room)
+{
+    if (!ks->cache)
+        seal_key_wipe(room);
 }
 
 void keyset_init(struct keyset *ks, enum keypair_role role)
 {
+    memset(ks, 0, sizeof(*ks));
     ks->role = role;
-    keyset_wipe(ks);
+    ks->rekey_at = ks->next_rekey_at = NEVER;
+}
+
+void keyset_share(struct keyset *ks, struct seal_cache *cache)
+{
+    assert(!ks->previous.valid && !ks->current.valid && !ks->next.valid);
+    ks->cache = cache;
 }
 
 void keyset_wipe(struct keyset *ks)
 {
-    enum keypair_role role = ks->role;
-
-    sodium_memzero(ks, sizeof(*ks));
-    ks->role = role;
+    end(ks, &ks->previous);
+    end(ks, &ks->current);
+    end(ks, &ks->next);
+    ks->previous_until = 0;
     ks->rekey_at = ks->next_rekey_at = NEVER;
 }
 
 void keyset_install(struct keyset *ks, const struct keypair *kp, mono_ns now, uint32_t rnd)
 {
     assert(kp->valid);
+    end(ks, &ks->next);
     ks->next = *kp;
+    ks->next.name = ks->cache ? seal_cache_name(ks->cache) : 0;
     if (ks->role == ROLE_INITIATOR)
         ks->next_rekey_at = now + time_jitter(REKEY_AFTER, REKEY_JITTER_PCT, rnd);
-    expand_schedules(ks);
 }
 
 void keyset_drop_next(struct keyset *ks)
 {
-    keypair_wipe(&ks->next);
+    end(ks, &ks->next);
     ks->next_rekey_at = NEVER;
-    expand_schedules(ks);
 }
 
 void keyset_promote(struct keyset *ks, mono_ns now)
@@ -140,12 +155,14 @@ void keyset_promote(struct keyset *ks, mono_ns now)
     if (!ks->next.valid)
         return;
     if (ks->current.valid) {
+        end(ks, &ks->previous);
         ks->previous = ks->current;
         ks->previous_until = now + PREVIOUS_LIFE;
     }
     ks->current = ks->next;
     ks->rekey_at = ks->next_rekey_at;
-    keyset_drop_next(ks);
+    keypair_wipe(&ks->next); /* its schedules live on under the same name */
+    ks->next_rekey_at = NEVER;
 }
 
 /* Over at @now? What must be dropped, and what must not be used even before it is. */
@@ -156,22 +173,14 @@ static bool is_over(const struct keyset *ks, const struct keypair *kp, mono_ns n
 
 bool keyset_expire(struct keyset *ks, mono_ns now)
 {
-    bool changed = false;
-
     if (ks->previous.valid && is_over(ks, &ks->previous, now))
-        keypair_wipe(&ks->previous);
+        end(ks, &ks->previous);
     if (ks->current.valid && is_over(ks, &ks->current, now)) {
-        keypair_wipe(&ks->current);
+        end(ks, &ks->current);
         ks->rekey_at = NEVER;
-        changed = true;
     }
-    if (ks->next.valid && is_over(ks, &ks->next, now)) {
-        keypair_wipe(&ks->next);
-        ks->next_rekey_at = NEVER;
-        changed = true;
-    }
-    if (changed)
-        expand_schedules(ks);
+    if (ks->next.valid && is_over(ks, &ks->next, now))
+        keyset_drop_next(ks);
     return ks->previous.valid || ks->current.valid || ks->next.valid;
 }
 
@@ -252,14 +261,9 @@ static void open_checked(struct keyset *ks, struct keypair *kp, struct rx *rx, u
     }
     if (n_op == 0)
         return;
-    if (kp == &ks->current) {
-        open_run(&ks->rx, op, n_op);
-    } else {
-        struct seal_key key;
-        seal_key_init(&key, (enum cipher)kp->cipher, kp->keys.rx);
-        open_run(&key, op, n_op);
-        seal_key_wipe(&key);
-    }
+    struct seal_key room;
+    open_run(key_for(ks, kp, DIR_RX, &room), op, n_op);
+    done_with(ks, &room);
     for (unsigned i = 0; i < n_op; i++)
         of[i]->drop = op[i].ok ? DROP_NONE : DROP_OPEN;
 }
@@ -316,6 +320,8 @@ bool keyset_seal_run(struct keyset *ks, struct pkt *pt, const uint8_t *kind, uns
 
     if (!keypair_usable(kp, now) || n > KEYPAIR_LIFE_PACKETS - kp->tx_counter)
         return false;
+    struct seal_key room;
+    const struct seal_key *key = key_for(ks, kp, DIR_TX, &room);
     for (unsigned done = 0, n_op; done < n; done += n_op) {
         n_op = n - done < BURST_MAX ? n - done : BURST_MAX;
         for (unsigned i = 0; i < n_op; i++) {
@@ -330,7 +336,8 @@ bool keyset_seal_run(struct keyset *ks, struct pkt *pt, const uint8_t *kind, uns
             };
             p->len += DATA_MIN_LEN;
         }
-        seal_run(&ks->tx, op, n_op);
+        seal_run(key, op, n_op);
     }
+    done_with(ks, &room);
     return true;
 }

@@ -18,8 +18,8 @@
  * been expired yet or not. Counters of one keypair are given out once; when they end, nothing is
  * sent.
  *
- * Schedules: current has expanded keys both ways; previous and next keep raw keys, expanded when
- * used.
+ * Schedules: keypairs keep raw keys. What is expanded lies in a cache that all sets of an owner
+ * share (seal_cache.h), found once per run; it is wiped with its keypair.
  */
 #ifndef SIXTAP_PROTO_KEYPAIR_H
 #define SIXTAP_PROTO_KEYPAIR_H
@@ -28,7 +28,7 @@
 #include "proto/drop.h"
 #include "proto/handshake.h"
 #include "proto/replay.h"
-#include "proto/seal.h"
+#include "proto/seal_cache.h"
 
 struct keypair {
     bool valid;
@@ -38,6 +38,7 @@ struct keypair {
     mono_ns born;
     uint64_t tx_counter; /* the next to use */
     uint64_t rx_packets; /* opened */
+    uint64_t name;       /* of its schedules in the set's cache; 0 outside a set */
     struct session_keys keys;
     struct replay replay;
 };
@@ -56,8 +57,7 @@ enum keypair_slot {
 
 struct keyset {
     struct keypair previous, current, next;
-    struct seal_key tx; /* of the keypair sent with */
-    struct seal_key rx; /* of current */
+    struct seal_cache *cache; /* lent; NULL: keys are expanded for each run */
     enum keypair_role role;
     mono_ns previous_until;
     mono_ns rekey_at; /* initiator: when to log in anew, with jitter; NEVER when none is current */
@@ -85,7 +85,12 @@ enum drop keypair_open(struct keypair *kp, struct dgram *d, mono_ns now);
 /* keyset_init() - an empty set */
 void keyset_init(struct keyset *ks, enum keypair_role role);
 
-/* keyset_wipe() */
+/* keyset_share() - keep expanded keys in @cache, which many sets may share; right after
+ * keyset_init()
+ * @cache: lent for as long as the set is used. Without one a run costs an expansion more. */
+void keyset_share(struct keyset *ks, struct seal_cache *cache);
+
+/* keyset_wipe() - an empty set again; its schedules are wiped too */
 void keyset_wipe(struct keyset *ks);
 
 /* keyset_install() - event: a login gave a new keypair; becomes next (an older next is dropped)

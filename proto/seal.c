@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* seal.c - sealing and opening runs of DATA under one key, by libsodium
+/* seal.c - sealing and opening runs of DATA under one key
  *
  * DOC: a key without a cipher (wiped, or one this machine cannot do) seals to zeros and opens
  * nothing, so that a bug of ours shows as silence and never as plaintext on the wire.
@@ -10,27 +10,43 @@
 
 #include <assert.h>
 
-_Static_assert(TAG_LEN == crypto_aead_aes256gcm_ABYTES, "PROTOCOL.md 2.4");
-_Static_assert(TAG_LEN == crypto_aead_chacha20poly1305_ietf_ABYTES, "PROTOCOL.md 2.4");
-_Static_assert(KEY_LEN == crypto_aead_aes256gcm_KEYBYTES, "one key length");
-_Static_assert(KEY_LEN == crypto_aead_chacha20poly1305_ietf_KEYBYTES, "one key length");
-_Static_assert(alignof(struct seal_key) >= 16, "libsodium's AES-GCM state");
+#include "proto/seal_parts.h"
 
-#define NONCE_LEN 12u
-_Static_assert(NONCE_LEN == crypto_aead_aes256gcm_NPUBBYTES, "96-bit nonces");
-_Static_assert(NONCE_LEN == crypto_aead_chacha20poly1305_ietf_NPUBBYTES, "96-bit nonces");
+_Static_assert(TAG_LEN == AEAD_TAG_LEN && DATA_HDR_LEN == AEAD_AAD_LEN && KEY_LEN == AEAD_KEY_LEN,
+               "PROTOCOL.md 2.4");
+
+/* What carries out each cipher instead of libsodium; NULL: libsodium. */
+static const struct aead_provider *chosen[CIPHER_CHACHA20POLY1305 + 1];
+
+static const struct aead_provider *provider_of(enum cipher c)
+{
+    if (c <= CIPHER_NONE || c > CIPHER_CHACHA20POLY1305)
+        return NULL;
+    return chosen[c] ? chosen[c] : seal_sodium(c);
+}
 
 bool seal_supported(enum cipher c)
 {
-    switch (c) {
-    case CIPHER_AES256GCM:
-        return crypto_aead_aes256gcm_is_available() == 1;
-    case CIPHER_CHACHA20POLY1305:
+    return provider_of(c) != NULL;
+}
+
+const char *seal_provider_name(enum cipher c)
+{
+    const struct aead_provider *p = provider_of(c);
+
+    return p ? p->name : NULL;
+}
+
+bool seal_provider_set(const struct aead_provider *p)
+{
+    if (!p) {
+        memset(chosen, 0, sizeof(chosen));
         return true;
-    case CIPHER_NONE:
-        break;
     }
-    return false;
+    if (p->cipher <= CIPHER_NONE || p->cipher > CIPHER_CHACHA20POLY1305 || !seal_test(p))
+        return false;
+    chosen[p->cipher] = p;
+    return true;
 }
 
 unsigned seal_offer(uint8_t ret[CIPHERS_MAX])
@@ -66,15 +82,15 @@ const char *cipher_name(enum cipher c)
 
 void seal_key_init(struct seal_key *k, enum cipher c, const uint8_t *raw)
 {
-    bool supported = seal_supported(c);
+    const struct aead_provider *p = provider_of(c);
 
-    assert(supported);
-    seal_key_wipe(k);
-    if (!supported)
+    assert(p);
+    if (!p) {
+        seal_key_wipe(k);
         return;
-    memcpy(k->raw, raw, KEY_LEN);
-    if (c == CIPHER_AES256GCM)
-        crypto_aead_aes256gcm_beforenm(&k->aes, raw);
+    }
+    p->expand(k->schedule, raw);
+    k->by = p;
     k->cipher = c;
 }
 
@@ -83,67 +99,38 @@ void seal_key_wipe(struct seal_key *k)
     sodium_memzero(k, sizeof(*k)); /* CIPHER_NONE is 0 */
 }
 
-static void nonce_of(uint8_t nonce[NONCE_LEN], const uint8_t *hdr)
+static void nonce_of(uint8_t nonce[AEAD_NONCE_LEN], const uint8_t *hdr)
 {
     memset(nonce, 0, 4);
     memcpy(nonce + 4, hdr + 8, 8); /* the counter, as it stands in the header */
 }
 
-static void seal_one(const struct seal_key *k, const struct seal_op *op)
-{
-    uint8_t nonce[NONCE_LEN];
-
-    nonce_of(nonce, op->hdr);
-    switch (k->cipher) {
-    case CIPHER_AES256GCM:
-        crypto_aead_aes256gcm_encrypt_afternm(op->dst, NULL, op->src, op->len, op->hdr,
-                                              DATA_HDR_LEN, NULL, nonce, &k->aes);
-        break;
-    case CIPHER_CHACHA20POLY1305:
-        crypto_aead_chacha20poly1305_ietf_encrypt(op->dst, NULL, op->src, op->len, op->hdr,
-                                                  DATA_HDR_LEN, NULL, nonce, k->raw);
-        break;
-    case CIPHER_NONE:
-        memset(op->dst, 0, (size_t)op->len + TAG_LEN);
-        break;
-    }
-}
-
-static bool open_one(const struct seal_key *k, const struct seal_op *op)
-{
-    uint8_t nonce[NONCE_LEN];
-
-    nonce_of(nonce, op->hdr);
-    switch (k->cipher) {
-    case CIPHER_AES256GCM:
-        return crypto_aead_aes256gcm_decrypt_detached_afternm(op->dst, NULL, op->src, op->len,
-                                                              op->src + op->len, op->hdr,
-                                                              DATA_HDR_LEN, nonce, &k->aes) == 0;
-    case CIPHER_CHACHA20POLY1305:
-        return crypto_aead_chacha20poly1305_ietf_decrypt_detached(op->dst, NULL, op->src, op->len,
-                                                                  op->src + op->len, op->hdr,
-                                                                  DATA_HDR_LEN, nonce, k->raw) == 0;
-    case CIPHER_NONE:
-        break;
-    }
-    return false;
-}
-
 void seal_run(const struct seal_key *k, struct seal_op *ops, size_t n)
 {
-    assert(k->cipher != CIPHER_NONE);
-    for (size_t i = 0; i < n; i++)
-        seal_one(k, &ops[i]);
+    uint8_t nonce[AEAD_NONCE_LEN];
+
+    assert(k->by);
+    for (size_t i = 0; i < n; i++) {
+        const struct seal_op *op = &ops[i];
+
+        nonce_of(nonce, op->hdr);
+        if (k->by)
+            k->by->seal(k->schedule, op->dst, op->src, op->len, op->hdr, nonce);
+        else
+            memset(op->dst, 0, (size_t)op->len + TAG_LEN);
+    }
 }
 
 size_t open_run(const struct seal_key *k, struct seal_op *ops, size_t n)
 {
+    uint8_t nonce[AEAD_NONCE_LEN];
     size_t n_open = 0;
 
     for (size_t i = 0; i < n; i++) {
         struct seal_op *op = &ops[i];
 
-        op->ok = open_one(k, op);
+        nonce_of(nonce, op->hdr);
+        op->ok = k->by && k->by->open(k->schedule, op->dst, op->src, op->len, op->hdr, nonce);
         if (op->ok)
             n_open++;
         else if (op->len)

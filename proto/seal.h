@@ -3,8 +3,13 @@
  *
  * DOC: AES-256-GCM or ChaCha20-Poly1305, chosen inside the handshake. Nonce: 4 zero octets and the
  * header's counter, big-endian; associated data: the 16 octets of header. A run is n packets under
- * one key, each in place or out of place. The key schedule is expanded once per run owner. One
- * provider now (libsodium); another can stand behind the same calls.
+ * one key, each in place or out of place. The key is expanded once (seal_key_init) and can be kept
+ * (seal_cache.h).
+ *
+ * Who does the arithmetic: libsodium is always there; another library can be put in front of it for
+ * a cipher at start (seal_provider_set), if it gives the same octets and the same failures. A key
+ * remembers the provider that expanded it, so keys made before and after a change work side by
+ * side.
  *
  * Standards: NIST SP 800-38D, RFC 8439 (ChaCha20-Poly1305, IETF nonce), RFC 5116.
  */
@@ -15,17 +20,12 @@
 #include <sodium.h>
 
 #include "proto/addr.h"
+#include "proto/aead.h"
 #include "proto/wire.h"
 
-enum cipher {
-    CIPHER_NONE = 0,
-    CIPHER_AES256GCM = 1,
-    CIPHER_CHACHA20POLY1305 = 2,
-};
-
-struct seal_key { /* one direction, ready to use */
-    alignas(16) crypto_aead_aes256gcm_state aes;
-    uint8_t raw[KEY_LEN];
+struct seal_key { /* one direction, ready to use; all secret */
+    alignas(AEAD_SCHEDULE_ALIGN) uint8_t schedule[AEAD_SCHEDULE_MAX];
+    const struct aead_provider *by; /* who expanded it; NULL: it does nothing */
     enum cipher cipher;
 };
 
@@ -36,6 +36,16 @@ struct seal_op {
     uint32_t len;       /* octets of plaintext */
     bool ok;            /* open: result */
 };
+
+/* seal_provider_set() - from now on @p carries out p->cipher for keys that are initialised
+ * Once at start, before the first key; @p must stay. It is tested first: the octets of a known
+ * vector, agreement with libsodium over many lengths, every failure of a forged packet.
+ * @p: NULL goes back to libsodium for all ciphers
+ * Return: false when it fails the test; nothing is changed then. */
+bool seal_provider_set(const struct aead_provider *p);
+
+/* seal_provider_name() - who carries out @c ("libsodium 1.0.18"); NULL when nobody can */
+const char *seal_provider_name(enum cipher c);
 
 /* seal_supported() - can this CPU and library do @c? Wants sodium_init() first: before it the CPU
  * is unknown and AES-256-GCM not supported. */

@@ -91,6 +91,7 @@ struct members {
     uint32_t n_leases, lease_hand;
     uint32_t n_index, index_free; /* a power of two; head of the free list */
     struct table by_key, by_mac, lease_by_key;
+    struct seal_cache schedules; /* expanded keys of the members that are active */
     mono_ns lease_life;
 };
 

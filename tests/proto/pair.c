@@ -10,6 +10,8 @@
 
 struct packet pair_pool[RUN_MAX];
 struct rx pair_rx[BURST_MAX];
+struct seal_cache pair_cache[2];
+static uint8_t cache_room[2][SEAL_CACHE_BYTES(4 * SEAL_CACHE_MIN)];
 
 /* The keypair login number @n gives to either side. Odd ones use the other cipher. */
 struct keypair pair_keypair(unsigned n, enum keypair_role role, mono_ns now)
@@ -101,8 +103,12 @@ void pair_assert_passes(struct keyset *from, struct keyset *to, mono_ns now)
 void pair_init(struct pair *p)
 {
     memset(p, 0xcc, sizeof(*p));
+    seal_cache_init(&pair_cache[0], cache_room[0], SEAL_CACHE_MIN);
+    seal_cache_init(&pair_cache[1], cache_room[1], 4 * SEAL_CACHE_MIN);
     keyset_init(&p->client, ROLE_INITIATOR);
     keyset_init(&p->router, ROLE_RESPONDER);
+    keyset_share(&p->client, &pair_cache[0]);
+    keyset_share(&p->router, &pair_cache[1]);
 }
 
 /* The whole exchange: reply at the client, first DATA at the router's tentative keypair, answer. */

@@ -20,7 +20,7 @@ static size_t n_cells(size_t n)
     size_t cells = 2;
 
     assert(n <= TABLE_ENTRIES_MAX);
-    while (cells < 2 * n)
+    while (2 * cells < 3 * n)
         cells *= 2;
     return cells;
 }
@@ -64,7 +64,7 @@ static uint32_t home_of(const struct table *t, const void *key)
     return (uint32_t)hash & t->mask;
 }
 
-/* The cell that holds @key, or the empty one where it would go. Ends: half of the cells are empty.
+/* The cell that holds @key, or the empty one where it would go. Ends: a third of the cells is empty.
  */
 static uint32_t cell_of(const struct table *t, const void *key)
 {

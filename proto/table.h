@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* table.h - a fixed-size hash table from fixed-length octet keys to slots
  *
- * DOC: open addressing with linear probing over a power of two of cells, at least twice the entries
- * allowed, so a probe is short and always ends at an empty cell. Deletion shifts the followers of a
- * chain back instead of leaving tombstones: a table never gets slower with age. Peers choose the
- * keys (addresses, endpoints), so cells are chosen by SipHash-2-4 under a secret key and nobody
- * outside can aim at one chain. The memory is the caller's and never grows.
+ * DOC: open addressing with linear probing over a power of two of cells, at least one and a half
+ * times the entries allowed, so a probe is short and always ends at an empty cell. Deletion shifts
+ * the followers of a chain back instead of leaving tombstones: a table never gets slower with age.
+ * Peers choose the keys (addresses, endpoints), so cells are chosen by SipHash-2-4 under a secret
+ * key and nobody outside can aim at one chain. The memory is the caller's and never grows.
  */
 #ifndef SIXTAP_PROTO_TABLE_H
 #define SIXTAP_PROTO_TABLE_H

@@ -124,9 +124,11 @@ bool bindings_owns(const struct bindings *b, const struct member *m, struct ip6 
 static void bound_remove(struct bindings *b, struct member *m, unsigned i)
 {
     table_del(&b->by_addr, m->bound[i].addr.b);
-    if (m->bound[i].how == BOUND_LEARNED)
+    if (m->how[i] == BOUND_LEARNED)
         m->n_learned--;
-    m->bound[i] = m->bound[--m->n_bound];
+    m->n_bound--;
+    m->bound[i] = m->bound[m->n_bound];
+    m->how[i] = m->how[m->n_bound];
 }
 
 /* Room for one more learned address: the longest unused gives way if that was long enough ago. */
@@ -137,8 +139,7 @@ static bool make_room(struct bindings *b, struct member *m, mono_ns now)
     if (m->n_learned < LEARNED_PER_MEMBER && m->n_bound < BOUND_MAX)
         return true;
     for (unsigned i = 0; i < m->n_bound; i++) {
-        if (m->bound[i].how == BOUND_LEARNED &&
-            (oldest < 0 || m->bound[i].used < m->bound[oldest].used))
+        if (m->how[i] == BOUND_LEARNED && (oldest < 0 || m->bound[i].used < m->bound[oldest].used))
             oldest = (int)i;
     }
     if (oldest < 0 || time_since(now, m->bound[oldest].used) < BOUND_IDLE)
@@ -152,7 +153,8 @@ static bool bound_add(struct bindings *b, struct member *m, struct ip6 a, enum b
 {
     if (m->n_bound == BOUND_MAX || !table_put(&b->by_addr, a.b, member_slot(b->ms, m)))
         return false;
-    m->bound[m->n_bound++] = (struct bound){ .addr = a, .used = now, .how = how };
+    m->bound[m->n_bound] = (struct bound){ .addr = a, .used = now };
+    m->how[m->n_bound++] = (uint8_t)how;
     if (how == BOUND_LEARNED)
         m->n_learned++;
     return true;
@@ -215,9 +217,9 @@ bool bindings_assign(struct bindings *b, struct member *m, struct ip6 a, mono_ns
 
     int i = bound_find(m, a);
     if (i >= 0) {
-        if (m->bound[i].how == BOUND_LEARNED)
+        if (m->how[i] == BOUND_LEARNED)
             m->n_learned--;
-        m->bound[i].how = BOUND_ASSIGNED;
+        m->how[i] = BOUND_ASSIGNED;
         return true;
     }
     return bindings_owner(b, a, &owner) == OWNER_NONE && bound_add(b, m, a, BOUND_ASSIGNED, now);

@@ -43,7 +43,7 @@ void control_settings(struct router_engine *re, struct member *m, struct out *ou
     if (re->conf->addressing == ADDRESSING_STABLE) {
         address = NULL;
         for (unsigned i = 0; i < m->n_bound && !address; i++)
-            address = m->bound[i].how == BOUND_ASSIGNED ? &m->bound[i].addr : NULL;
+            address = m->how[i] == BOUND_ASSIGNED ? &m->bound[i].addr : NULL;
     }
     admit_settings(&re->admit, &s, m->mac, m->ep, address);
     s.cipher = m->keys.current.cipher;

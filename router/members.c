@@ -26,13 +26,12 @@ static uint32_t index_slots(const struct router_config *c)
     return n;
 }
 
-/* Both directions of every fourth member at once: 512 octets a member, and from 4 096 members on no
- * more than fits into the second-level cache of a CPU. Whoever is not in it costs an expansion
- * (110 ns) a run. */
+/* A schedule for every fourth member (256 octets a member), and from 8 192 members on no more than
+ * fits into the second-level cache of a CPU. Whoever has none costs an expansion (110 ns) a run. */
 static uint32_t n_schedules(const struct router_config *c)
 {
     uint32_t n = SCHEDULES_MIN;
-    while (n < SCHEDULES_MAX && n < c->max_members / 2)
+    while (n < SCHEDULES_MAX && n * 2 <= c->max_members / 4)
         n *= 2;
     return n;
 }

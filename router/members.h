@@ -30,7 +30,6 @@ enum bound_how {
 struct bound { /* an address of a member that is not the EUI-64 of its MAC */
     struct ip6 addr;
     mono_ns used;
-    enum bound_how how;
 };
 
 struct member {
@@ -58,6 +57,7 @@ struct member {
     uint64_t rx_packets, rx_octets, tx_packets, tx_octets, stale_mac;
 
     struct bound bound[BOUND_MAX];
+    uint8_t how[BOUND_MAX];           /* enum bound_how of each */
     uint8_t n_bound, n_learned, hint; /* hint: the bound[] used last */
 
     uint32_t index[3]; /* local indices allocated to keys; 0 none */

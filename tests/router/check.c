@@ -42,7 +42,7 @@ static void check_bound(const struct bindings *b, const struct member *m)
         assert_true(bindings_in_segment(b, m->bound[i].addr));
         if (b->prefix.len <= 64)
             assert_false(mac_of_eui64(m->bound[i].addr.b + 8, &mac));
-        learned += m->bound[i].how == BOUND_LEARNED;
+        learned += m->how[i] == BOUND_LEARNED;
     }
     assert_int_equal(learned, m->n_learned);
     assert_true(learned <= LEARNED_PER_MEMBER);

@@ -462,7 +462,7 @@ class Lab:
         ns.no_ipv6("wan")
         self.r.ip(f"addr add {near}/30 dev v-{name}", f"link set v-{name} up")
         ns.ip(f"addr add {far}/30 dev wan", "link set wan up", f"route add default via {near} src {far}")
-        ns.addr4, ns.gateway, ns.outer = far, near, f"v-{name}"
+        ns.addr4, ns.gateway, ns.at_r = far, near, f"v-{name}"
         return far, near
 
     def public(self, name, source=None):
@@ -596,8 +596,10 @@ class Lab:
         return self.keep(Sniffer(ns, dev))
 
     def outer(self, ns):
-        """The datagrams between the router and @ns."""
-        return self.keep(Outer(self.r, ns.outer))
+        """The datagrams between the router and @ns, which from now on pass one by one and not joined to large ones."""
+        for end, dev in ((self.r, ns.at_r), (ns, "wan")):
+            end.run("ethtool", "-K", dev, "tx-udp-segmentation", "off")
+        return self.keep(Outer(self.r, ns.at_r))
 
     def pings(self, ns, addr, interval=0.05):
         """Pings @addr until stop()."""

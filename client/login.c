@@ -2,6 +2,8 @@
 /* login.c - how a client gets a keypair */
 #include "client/login.h"
 
+#include "proto/mac.h"
+
 static const uint16_t confirm_ms[CONFIRM_TRIES] = { 100, 300, 700, 1000, 1000, 1000 };
 
 void login_init(struct login *l, const struct client_config *cfg, mono_ns now)
@@ -352,7 +354,7 @@ static void verdict_taken(struct login *l, const struct turn *t)
             next = i;
     turn_event(t, (struct client_event){ .kind = EVENT_MAC_TAKEN,
                                          .ep = l->settings.seen,
-                                         .mac = l->settings.mac,
+                                         .mac = mac_of_endpoint(l->settings.seen),
                                          .a = l->taken,
                                          .b = next });
     l->state = LOGIN_PAUSE;

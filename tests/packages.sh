@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # packages.sh - the Debian 12 packages of each purpose, and a function that installs the missing ones
 # Read by tests/run.sh, conf/demo.sh and .ci/run; README "Dependencies" lists the same.
 
@@ -18,6 +18,10 @@ install_packages() {
         dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q '^install ok installed' || missing+=("$p")
     done
     [ ${#missing[@]} = 0 ] && return 0
+    if ! command -v apt-get >/dev/null; then
+        echo "this host has no apt-get; the names of the packages on Debian 12 are: ${missing[*]}" >&2
+        return 1
+    fi
     if [ -n "${SIXTAP_NO_INSTALL:-}" ]; then
         echo "missing packages: ${missing[*]}" >&2
         return 1

@@ -28,6 +28,7 @@ import os
 import pathlib
 import select
 import shutil
+import signal
 import socket
 import statistics
 import struct
@@ -230,13 +231,19 @@ def measure(build, rtt_ms, runs):
             stdin=subprocess.DEVNULL, stdout=log, stderr=log))
         stack.callback(router.terminate)
         await_router(router_ns, [build / "sixtap-router", "status", *conf])
-        run = subprocess.run(
-            ["ip", "netns", "exec", client_ns, sys.executable, __file__, "--inside",
-             build / "sixtap-client", *files], check=False, capture_output=True, text=True)
+        with subprocess.Popen(
+                ["ip", "netns", "exec", client_ns, sys.executable, __file__, "--inside",
+                 build / "sixtap-client", *files],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+            try:
+                result, errors = run.communicate()
+            except BaseException:
+                run.terminate()  # not kill: it has a client to end
+                raise
         if run.returncode != 0:
-            raise Failed(run.stderr.strip() + "\nrouter's log:\n" +
+            raise Failed(errors.strip() + "\nrouter's log:\n" +
                          (folder / "router.log").read_text())
-        return json.loads(run.stdout)
+        return json.loads(result)
 
 
 def main():
@@ -280,8 +287,11 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by way of every clean-up
     try:
         sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
     except (Failed, OSError, subprocess.CalledProcessError) as error:
         print(f"first_ping.py: {error}", file=sys.stderr)
         sys.exit(2)

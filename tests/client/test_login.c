@@ -339,6 +339,8 @@ static void test_mac_taken(void **state)
     assert_int_equal(w.r.logins, 4);
     assert_int_equal(world_count(&w, EVENT_MAC_TAKEN), 3);
     assert_int_equal(world_last(&w, EVENT_MAC_TAKEN)->a, 3);
+    const struct client_event *ev = world_last(&w, EVENT_MAC_TAKEN);
+    assert_true(be16_get(ev->ep.port) && mac_eq(ev->mac, mac_of_endpoint(ev->ep)));
     assert_int_equal(w.e.state, CLIENT_UP);
     assert_int_equal(w.e.tunnel.sock, 3);
     for (unsigned i = 0; i < 4; i++)

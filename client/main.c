@@ -7,6 +7,7 @@
 #include "client/io.h"
 #include "proto/host/cli.h"
 #include "proto/host/log.h"
+#include "proto/seal.h"
 
 static int run(const struct cli_opts *o)
 {
@@ -14,6 +15,7 @@ static int run(const struct cli_opts *o)
     if (client_config_load(&c, o->config, stderr) != 0)
         return EX_CONFIG;
     log_setup(o->verbose);
+    crypto_log();
     int rc = client_run(&c);
     client_config_free(&c);
     return rc;
@@ -45,6 +47,7 @@ int main(int argc, char **argv)
         .program = "sixtap-client",
         .about = "IPv6 for this host through a SixTap router",
         .default_config = "/etc/sixtap/client.yaml",
+        .crypto = { .set = seal_provider_set, .name = seal_provider_name },
         .run = run,
         .check = check,
         .control_name = control_name,

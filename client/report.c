@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "proto/host/crypto.h"
 #include "proto/host/json.h"
 #include "proto/host/log.h"
 #include "proto/host/secret.h"
@@ -239,6 +240,7 @@ struct json_object *report_status(const struct client_config *c, const struct cl
     for (unsigned i = DROP_NONE + 1; i < DROP_COUNT; i++)
         json_put_number(drops, drop_name((enum drop)i), e->drop[i]);
     json_object_object_add(o, "drops", drops);
+    crypto_put_json(o);
     json_put_udp(o, "udp", u, CLIENT_SOCKS);
     return o;
 }

@@ -7,6 +7,7 @@
 #include "router/io.h"
 #include "proto/host/cli.h"
 #include "proto/host/log.h"
+#include "proto/seal.h"
 
 static int run(const struct cli_opts *o)
 {
@@ -14,6 +15,7 @@ static int run(const struct cli_opts *o)
     if (router_config_load(&c, o->config, stderr) != 0)
         return EX_CONFIG;
     log_setup(o->verbose);
+    crypto_log();
     int rc = router_run(&c);
     router_config_free(&c);
     return rc;
@@ -46,6 +48,7 @@ int main(int argc, char **argv)
         .about = "gives IPv4-only hosts IPv6: accepts clients over UDP, routes between them and an "
                  "uplink",
         .default_config = "/etc/sixtap/router.yaml",
+        .crypto = { .set = seal_provider_set, .name = seal_provider_name },
         .run = run,
         .check = check,
         .control_name = control_name,

@@ -2,6 +2,7 @@
 /* report.c - the engine's events as log lines, and its state as JSON */
 #include "router/report.h"
 
+#include "proto/host/crypto.h"
 #include "proto/host/json.h"
 #include "proto/host/log.h"
 #include "proto/host/secret.h"
@@ -229,6 +230,7 @@ static void put_router(struct json_object *o, const struct router_config *c,
     json_put_number(o, "to_uplink", t.uplink_tx);
     json_put_number(o, "from_uplink", t.uplink_rx);
     json_put_number(o, "notices_lost", t.notices_lost);
+    json_put_number(o, "key_expansions", router_engine_members(re)->schedules.misses);
 }
 
 struct json_object *report_status(const struct router_config *c, const struct router_engine *re,
@@ -248,6 +250,7 @@ struct json_object *report_status(const struct router_config *c, const struct ro
     }
     json_object_object_add(o, "members", list);
     json_object_object_add(o, "drops", drops_of(router_engine_drops(re)));
+    crypto_put_json(o);
     json_put_udp(o, "udp", &u, 1);
     if (tun)
         json_put_tap(o, "tun", tun);

@@ -71,9 +71,11 @@ static void print_help(FILE *f, const struct cli *cli)
         "      --control NAME  status: the daemon's control socket, a path or @NAME\n"
         "      --psk           keygen: a secret for psk: or join_secret:\n"
         "  -h, --help          this text\n"
-        "      --version       print the version\n"
+        "      --version       print the version, and which library does the ciphers\n"
         "\nFirst steps:\n"
         "  umask 077; %s keygen > KEY_FILE; %s pubkey < KEY_FILE\n"
+        "\nEnvironment:\n"
+        "  SIXTAP_CRYPTO=libsodium   do without libipsec-mb, to compare or to rule it out\n"
         "\nExit codes: 0 fine, 64 wrong usage, 65 no key, 69 no daemon answers, 74 output failed,\n"
         "78 problems in the configuration.\n",
         cli->default_config, cli->program, cli->program);
@@ -301,7 +303,7 @@ static int unknown_command(const struct call *c, const char *arg)
 int cli_main_io(int argc, char **argv, const struct cli *cli, const struct cli_io *io)
 {
     struct call c = { .cli = cli, .io = io, .opts = { .config = cli->default_config } };
-    if (sodium_init() < 0) {
+    if (crypto_init(cli->crypto.set ? &cli->crypto : NULL) != 0) {
         fprintf(io->err, "%s: libsodium cannot start (no random numbers)\n", cli->program);
         return EX_OSERR;
     }
@@ -309,6 +311,7 @@ int cli_main_io(int argc, char **argv, const struct cli *cli, const struct cli_i
         return usage(&c, "a command is needed: run, check, status, keygen, pubkey");
     if (strcmp(argv[1], "--version") == 0) {
         fprintf(io->out, "%s %s\n", cli->program, SIXTAP_VERSION);
+        crypto_print(io->out);
         return flushed(&c);
     }
     c.help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "proto/host/crypto.h"
+
 struct cli_opts {
     const char *config;  /* -c FILE; the program's default when not given */
     const char *control; /* --control NAME (status); NULL: by the configuration */
@@ -25,6 +27,7 @@ struct cli {
     const char *program;        /* "sixtap-router" */
     const char *about;          /* one line for --help */
     const char *default_config; /* "/etc/sixtap/router.yaml" */
+    struct crypto_use crypto;   /* what the ciphers are used through; set NULL: none are */
     /* run() - read the configuration and run in the foreground; returns the exit code */
     int (*run)(const struct cli_opts *o);
     /* check() - read the configuration, print its problems to @err; returns their number */

@@ -118,6 +118,12 @@ struct member *member_by_mac(const struct members *ms, struct mac mac);
 /* index_get() - what @index names; NULL when nothing */
 const struct index_entry *index_get(const struct members *ms, uint32_t index);
 
+/* index_prefetch() - it will be asked for soon */
+static inline void index_prefetch(const struct members *ms, uint32_t index)
+{
+    __builtin_prefetch(&ms->index[index & (ms->n_index - 1)]);
+}
+
 /* index_new() - a fresh index for @ref; 0 when none is free. @rnd: a random word. Never 0. */
 uint32_t index_new(struct members *ms, enum index_kind kind, uint32_t ref, uint32_t rnd);
 

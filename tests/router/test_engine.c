@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* test_engine.c - what strangers draw (nothing, or a NUDGE within limits), where a member is, how it ends, probes and
- * settings, and random operations under router_check() (H1..H8, H12, H14..H20, H29) */
+/* test_engine.c - what strangers draw (nothing, or a NUDGE within limits), where a member is, how
+ * it ends, probes and settings, and random operations under router_check() (H1..H8, H12, H14..H20,
+ * H29) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -110,8 +111,8 @@ static void nudge_rows(void **state)
     }
 }
 
-/* DATA for a live index that does not open: silence to the member's own endpoint (or a forger could end sessions by
- * making noise), a NUDGE elsewhere. */
+/* DATA for a live index that does not open: silence to the member's own endpoint (or a forger could
+ * end sessions by making noise), a NUDGE elsewhere. */
 static void wrong_keys(void **state) /* H14, H15 */
 {
     uint8_t p[64] = { 0 };
@@ -196,7 +197,9 @@ static void rekey_inside(struct guest *g)
     struct control reply;
 
     guest_login(g, &rig);
-    guest_control(g, &rig, &(struct control){ .type = TLV_LOGIN, .body = g->login, .body_len = LOGIN_LEN }, 0);
+    guest_control(g, &rig,
+                  &(struct control){ .type = TLV_LOGIN, .body = g->login, .body_len = LOGIN_LEN },
+                  0);
     assert_int_equal(guest_has_control(g, TLV_LOGIN_REPLY, &reply), 1);
     guest_take_inside(g, &rig, &reply);
     guest_confirm(g, &rig);
@@ -212,8 +215,10 @@ static void moves(void **state) /* H8, H12, H15, H16 */
         enum how how;
         bool moved;
     } rows[] = {
-        { "newest of current", FRESH, true },        { "older than the newest", OLDER, false },
-        { "replay", REPLAYED, false },               { "does not open", FLIPPED, false },
+        { "newest of current", FRESH, true },
+        { "older than the newest", OLDER, false },
+        { "replay", REPLAYED, false },
+        { "does not open", FLIPPED, false },
         { "newest of previous", PREVIOUS, false },
     };
     struct control req = { .type = TLV_KEEPALIVE_REQ, .number = 5 };
@@ -279,8 +284,10 @@ static void unproven_gets_thrice(void **state) /* H16 */
     size_t len = put_udp6(ip, guest_addr(&b), guest_addr(&a), sizeof(ip));
     for (unsigned round = 0; round < 20; round++) {
         rig.now += 100 * NS_PER_MS;
-        size_t n = guest_seal_control(&a, &rig, &(struct control){ .type = TLV_CONFIRM, .size = (uint16_t)(PROBE_MIN_LEN + round) },
-                                      PROBE_MIN_LEN + round, p);
+        size_t n = guest_seal_control(
+            &a, &rig,
+            &(struct control){ .type = TLV_CONFIRM, .size = (uint16_t)(PROBE_MIN_LEN + round) },
+            PROBE_MIN_LEN + round, p);
         rig_udp(&rig, a.ep, p, n);
         from += n;
         to += octets_to(a.ep);
@@ -297,8 +304,10 @@ static void unproven_gets_thrice(void **state) /* H16 */
     assert_true(to > 0);
     struct member *m = rig_member(&rig, &a);
     assert_false(m->proven);
-    /* A wrong answer proves nothing, the right one does; what it is says the challenge, sent again each second. */
-    guest_control(&a, &rig, &(struct control){ .type = TLV_KEEPALIVE_ACK, .number = m->challenge + 1 }, 0);
+    /* A wrong answer proves nothing, the right one does; what it is says the challenge, sent again
+     * each second. */
+    guest_control(&a, &rig,
+                  &(struct control){ .type = TLV_KEEPALIVE_ACK, .number = m->challenge + 1 }, 0);
     assert_false(m->proven);
     guest_control(&a, &rig, &(struct control){ .type = TLV_KEEPALIVE_ACK, .number = 0 }, 0);
     assert_false(m->proven);
@@ -311,7 +320,8 @@ static void unproven_gets_thrice(void **state) /* H16 */
     assert_true(m->proven);
     guest_ip(&b, &rig, KIND_PEER, a.s.mac, ip, len);
     assert_true(octets_to(a.ep) > len);
-    /* The number is good for one endpoint only: from another one it moves the member and proves nothing. */
+    /* The number is good for one endpoint only: from another one it moves the member and proves
+     * nothing. */
     a.ep = ep_of("203.0.113.9", 100);
     guest_control(&a, &rig, &(struct control){ .type = TLV_KEEPALIVE_ACK, .number = number }, 0);
     assert_true(endpoint_eq(m->ep, a.ep));
@@ -344,8 +354,8 @@ static void goodbye(void **state)
     assert_int_equal(a.n_nudge, 1);
 }
 
-/* In one burst a member says goodbye, others speak to it, and somebody new comes: nothing meant for the old reaches the
- * new one, who gets the slot no sooner than the next call. */
+/* In one burst a member says goodbye, others speak to it, and somebody new comes: nothing meant for
+ * the old reaches the new one, who gets the slot no sooner than the next call. */
 static void slot_reuse(void **state)
 {
     uint8_t p[256], ip[60], plain[80];
@@ -363,7 +373,8 @@ static void slot_reuse(void **state)
     rig_queue(&rig, a.ep, p, len);
     len = guest_seal(&b, &rig, KIND_PEER, plain, 6 + ip_len, p);
     rig_queue(&rig, b.ep, p, len);
-    len = guest_seal_control(&a, &rig, &(struct control){ .type = TLV_KEEPALIVE_REQ, .number = 1 }, 0, p);
+    len = guest_seal_control(&a, &rig, &(struct control){ .type = TLV_KEEPALIVE_REQ, .number = 1 },
+                             0, p);
     rig_queue(&rig, a.ep, p, len);
     len = guest_seal_control(&a, &rig, &(struct control){ .type = TLV_GOODBYE }, 0, p);
     rig_queue(&rig, a.ep, p, len);
@@ -472,7 +483,8 @@ static void probes(void **state)
     two_members();
     for (unsigned i = 0; i < N(rows); i++) {
         struct control ack;
-        guest_control(&a, &rig, &(struct control){ .type = rows[i].type, .size = rows[i].size }, rows[i].total);
+        guest_control(&a, &rig, &(struct control){ .type = rows[i].type, .size = rows[i].size },
+                      rows[i].total);
         unsigned n = guest_has_control(&a, rows[i].ack, &ack);
         if (n != (rows[i].answered ? 1u : 0u))
             fail_msg("%s: %u answers", rows[i].name, n);
@@ -524,7 +536,7 @@ static void mtu_set(void **state) /* R17 */
         uint16_t cap, set, got; /* mtu: of the configuration, said, in force */
         bool ra;
     } rows[] = {
-        { 0, 1400, 1400, true }, { 0, 1280, 1280, false }, { 0, 9000, 9000, true },
+        { 0, 1400, 1400, true },    { 0, 1280, 1280, false },   { 0, 9000, 9000, true },
         { 1400, 1380, 1380, true }, { 1400, 1434, 1400, true },
     };
     (void)state;
@@ -598,7 +610,8 @@ static void random_op(struct guest *g, unsigned n)
         break;
     case 2:
         if (member && rnd() % 2)
-            rig_queue(&rig, g->ep, p, guest_seal_control(g, &rig, &(struct control){ .type = TLV_GOODBYE }, 0, p));
+            rig_queue(&rig, g->ep, p,
+                      guest_seal_control(g, &rig, &(struct control){ .type = TLV_GOODBYE }, 0, p));
         break;
     case 3:
         g->ep = ep_of("100.64.1.1", (uint16_t)(4000 + rnd() % 8)); /* collides often */
@@ -621,8 +634,9 @@ static void random_op(struct guest *g, unsigned n)
     case 7:
         if (keyset_can_send(&g->keys, rig.now))
             rig_queue(&rig, g->ep, p,
-                      guest_seal_control(g, &rig, &(struct control){ .type = TLV_CONFIRM, .size = PROBE_MIN_LEN },
-                                         PROBE_MIN_LEN, p));
+                      guest_seal_control(
+                          g, &rig, &(struct control){ .type = TLV_CONFIRM, .size = PROBE_MIN_LEN },
+                          PROBE_MIN_LEN, p));
         break;
     default:
         if (keyset_can_send(&g->keys, rig.now) && g->s.n_address) {
@@ -651,8 +665,8 @@ static void take_all(struct guest *g, unsigned n)
             struct settings s;
             uint32_t index;
             struct session_keys keys;
-            if (handshake_reply_open(&before.hs, &before.id, before.psk, c_in.body, c_in.body_len, &s, &index,
-                                     &keys) == DROP_NONE &&
+            if (handshake_reply_open(&before.hs, &before.id, before.psk, c_in.body, c_in.body_len,
+                                     &s, &index, &keys) == DROP_NONE &&
                 s.verdict == VERDICT_OK)
                 guest_take_inside(&g[i], &rig, &c_in);
         }

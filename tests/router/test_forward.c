@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* test_forward.c - where inner packets go, end to end through the engine: guard, delivery by destination, uplink,
- * errors and their limits, Packet Too Big (R32..R35, R38..R44, R52..R54, R73, H49..H54, H71..H73) */
+/* test_forward.c - where inner packets go, end to end through the engine: guard, delivery by
+ * destination, uplink, errors and their limits, Packet Too Big (R32..R35, R38..R44, R52..R54, R73,
+ * H49..H54, H71..H73) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -187,33 +188,44 @@ static void ways(void **state) /* R39, R43, R53, R54, H51, H73 */
         { "peer, EUI-64", KIND_PEER, "b", "a.eui", "b.eui", 64, TO_B, DROP_NONE, -1, 0 },
         { "peer keeps hop limit 1", KIND_PEER, "b", "a", "b", 1, TO_B, DROP_NONE, -1, 0 },
         { "peer, MAC of nobody", KIND_PEER, "-", "a", "b", 64, TO_B, DROP_NONE, ND_NA, 0 },
-        { "peer, MAC of another", KIND_PEER, "c", "a", "b", 64, TO_B, DROP_NONE, -1, 0 /* one NA per 100 ms */ },
+        { "peer, MAC of another", KIND_PEER, "c", "a", "b", 64, TO_B, DROP_NONE, -1,
+          0 /* one NA per 100 ms */ },
         { "peer, MAC of the sender", KIND_PEER, "a", "a", "b", 64, TO_B, DROP_NONE, -1, 0 },
         { "host: routed", KIND_HOST, "-", "a", "b", 64, TO_B, DROP_NONE, -1, 0 },
-        { "host: hop limit 1", KIND_HOST, "-", "a", "b", 1, NOWHERE, DROP_HOP_LIMIT, ICMP6_TIME, 0 },
-        { "host: hop limit 0", KIND_HOST, "-", "a", "b", 0, NOWHERE, DROP_HOP_LIMIT, ICMP6_TIME, 0 },
+        { "host: hop limit 1", KIND_HOST, "-", "a", "b", 1, NOWHERE, DROP_HOP_LIMIT, ICMP6_TIME,
+          0 },
+        { "host: hop limit 0", KIND_HOST, "-", "a", "b", 0, NOWHERE, DROP_HOP_LIMIT, ICMP6_TIME,
+          0 },
         { "host: link-local source", KIND_HOST, "-", "a.ll", "b", 64, NOWHERE, DROP_SCOPE, -1, 0 },
-        { "host: link-local destination", KIND_HOST, "-", "a", "b.ll", 64, NOWHERE, DROP_SCOPE, -1, 0 },
+        { "host: link-local destination", KIND_HOST, "-", "a", "b.ll", 64, NOWHERE, DROP_SCOPE, -1,
+          0 },
         { "to itself", KIND_PEER, "a", "a", "a", 64, NOWHERE, DROP_DST_SELF, -1, 0 },
         { "to its other address", KIND_HOST, "-", "a", "a.eui", 64, NOWHERE, DROP_DST_SELF, -1, 0 },
-        { "unknown neighbor", KIND_PEER, "b", "a", "2001:db8:1::5", 64, NOWHERE, DROP_NO_OWNER, ICMP6_UNREACH, 3 },
-        { "unknown neighbor, by the router", KIND_HOST, "-", "a", "2001:db8:1::5", 64, NOWHERE, DROP_NO_OWNER,
+        { "unknown neighbor", KIND_PEER, "b", "a", "2001:db8:1::5", 64, NOWHERE, DROP_NO_OWNER,
           ICMP6_UNREACH, 3 },
-        { "absent client", KIND_PEER, "b", "a", "absent", 64, NOWHERE, DROP_NO_OWNER, ICMP6_UNREACH, 3 },
-        { "unknown link-local", KIND_PEER, "b", "a.ll", "fe80::5", 64, NOWHERE, DROP_NO_OWNER, ICMP6_UNREACH, 3 },
+        { "unknown neighbor, by the router", KIND_HOST, "-", "a", "2001:db8:1::5", 64, NOWHERE,
+          DROP_NO_OWNER, ICMP6_UNREACH, 3 },
+        { "absent client", KIND_PEER, "b", "a", "absent", 64, NOWHERE, DROP_NO_OWNER, ICMP6_UNREACH,
+          3 },
+        { "unknown link-local", KIND_PEER, "b", "a.ll", "fe80::5", 64, NOWHERE, DROP_NO_OWNER,
+          ICMP6_UNREACH, 3 },
         { "uplink", KIND_HOST, "-", "a", "2001:db8:99::1", 64, TO_TUN, DROP_NONE, -1, 0 },
-        { "uplink, hop limit is the kernel's", KIND_HOST, "-", "a", "2001:db8:99::1", 1, TO_TUN, DROP_NONE, -1, 0 },
-        { "uplink, with a member's MAC", KIND_PEER, "b", "a", "2001:db8:99::1", 64, TO_TUN, DROP_NONE, -1, 0 },
-        { "uplink, beyond scope", KIND_HOST, "-", "a.ll", "2001:db8:99::1", 64, NOWHERE, DROP_SCOPE, ICMP6_UNREACH,
-          2 },
+        { "uplink, hop limit is the kernel's", KIND_HOST, "-", "a", "2001:db8:99::1", 1, TO_TUN,
+          DROP_NONE, -1, 0 },
+        { "uplink, with a member's MAC", KIND_PEER, "b", "a", "2001:db8:99::1", 64, TO_TUN,
+          DROP_NONE, -1, 0 },
+        { "uplink, beyond scope", KIND_HOST, "-", "a.ll", "2001:db8:99::1", 64, NOWHERE, DROP_SCOPE,
+          ICMP6_UNREACH, 2 },
         { "host's ::1", KIND_HOST, "-", "a", "2001:db8:1::1", 64, TO_TUN, DROP_NONE, -1, 0 },
         { "loopback", KIND_HOST, "-", "a", "::1", 64, NOWHERE, DROP_DST_INVALID, -1, 0 },
         { "unspecified", KIND_HOST, "-", "a", "::", 64, NOWHERE, DROP_DST_INVALID, -1, 0 },
-        { "v4-mapped", KIND_HOST, "-", "a", "::ffff:192.0.2.9", 64, NOWHERE, DROP_DST_INVALID, -1, 0 },
+        { "v4-mapped", KIND_HOST, "-", "a", "::ffff:192.0.2.9", 64, NOWHERE, DROP_DST_INVALID, -1,
+          0 },
         { "group", KIND_MULTICAST, "-", "a", "ff02::1", 64, NOWHERE, DROP_MULTICAST, -1, 0 },
         { "group as host", KIND_HOST, "-", "a", "ff02::1", 64, NOWHERE, DROP_MULTICAST, -1, 0 },
         { "global group", KIND_MULTICAST, "-", "a", "ff0e::1", 64, NOWHERE, DROP_MULTICAST, -1, 0 },
-        { "unicast as multicast", KIND_MULTICAST, "-", "a", "b", 64, NOWHERE, DROP_DST_INVALID, -1, 0 },
+        { "unicast as multicast", KIND_MULTICAST, "-", "a", "b", 64, NOWHERE, DROP_DST_INVALID, -1,
+          0 },
     };
     (void)state;
     members();
@@ -392,7 +404,8 @@ static void from_uplink(void **state) /* R52, R54 */
         rig_tun(&rig, ip, len);
         guest_take(&b, &rig);
         const uint8_t *got = guest_packet(&b, -1, NULL);
-        if ((got != NULL) != rows[i].delivered || (rows[i].why && rig_drops(&rig, rows[i].why) != 1))
+        if ((got != NULL) != rows[i].delivered ||
+            (rows[i].why && rig_drops(&rig, rows[i].why) != 1))
             fail_msg("%s", rows[i].name);
         assert_int_equal(rig.out.n_dg, rows[i].delivered);
         if (got) {
@@ -430,7 +443,8 @@ static void roles(void **state) /* R4, R5, R34, R38, H52, H59 */
         { "MLD report", ICMP6_MLD2_REPORT, "a.ll", "ff02::16", 1, DROP_MULTICAST },
         { "MLD report to a peer", ICMP6_MLD2_REPORT, "a.ll", "b.ll", 1, DROP_MULTICAST },
         { "MLD report from :: to a peer", ICMP6_MLD2_REPORT, "::", "b", 1, DROP_MULTICAST },
-        { "old MLD report from :: to the uplink", ICMP6_MLD_REPORT, "::", "2001:db8:99::1", 64, DROP_MULTICAST },
+        { "old MLD report from :: to the uplink", ICMP6_MLD_REPORT, "::", "2001:db8:99::1", 64,
+          DROP_MULTICAST },
         { "echo from ::", ICMP6_ECHO_REQUEST, "::", "b", 64, DROP_SRC_INVALID },
         { "NA from ::", ND_NA, "::", "ff02::1", 255, DROP_SRC_INVALID },
     };
@@ -439,7 +453,8 @@ static void roles(void **state) /* R4, R5, R34, R38, H52, H59 */
     for (unsigned i = 0; i < N(rows); i++) {
         for (unsigned kind = KIND_HOST; kind <= KIND_MULTICAST; kind++) {
             uint8_t ip[80];
-            (void)put_icmp6(ip, addr(rows[i].src), addr(rows[i].dst), rows[i].type, rows[i].hl, sizeof(ip));
+            (void)put_icmp6(ip, addr(rows[i].src), addr(rows[i].dst), rows[i].type, rows[i].hl,
+                            sizeof(ip));
             guest_ip(&a, &rig, (enum wire_kind)kind, b.s.mac, ip, sizeof(ip));
             if (rig.out.n_dg || rig.out.n_pk || rig_drops(&rig, rows[i].why) != 1)
                 fail_msg("%s, kind %u", rows[i].name, kind);
@@ -494,7 +509,8 @@ static unsigned errors_in(struct guest *g, unsigned n, const char *src)
     uint8_t ip[60];
 
     for (unsigned i = 0; i < n; i++) {
-        guest_ip(g, &rig, KIND_PEER, nobody, ip, put_udp6(ip, addr(src), addr("2001:db8:1::5"), 60));
+        guest_ip(g, &rig, KIND_PEER, nobody, ip,
+                 put_udp6(ip, addr(src), addr("2001:db8:1::5"), 60));
         got += guest_packet(g, ICMP6_UNREACH, NULL) != NULL;
     }
     return got;
@@ -543,7 +559,8 @@ static void group_echo(void **state) /* R15, H71 */
         assert_int_equal(b.n_got, 0);
     }
     assert_in_range(n, 10, 100);
-    guest_ip(&a, &rig, KIND_MULTICAST, nobody, ip, put_echo6(ip, addr("b.ll"), addr("ff02::1"), 60));
+    guest_ip(&a, &rig, KIND_MULTICAST, nobody, ip,
+             put_echo6(ip, addr("b.ll"), addr("ff02::1"), 60));
     assert_int_equal(rig.out.n_dg, 0); /* a victim's source does not pass the guard */
     /* A wrong checksum draws nothing. */
     (void)put_echo6(ip, addr("a.ll"), addr("r.ll"), 60);
@@ -616,21 +633,10 @@ static void frames(void **state) /* H4, H46, H61, H63 */
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(guard),
-        ROW(learned),
-        ROW(ways),
-        ROW(no_uplink),
-        ROW(in_place),
-        ROW(burst),
-        ROW(too_big),
-        ROW(from_uplink),
-        ROW(roles),
-        ROW(icmp_passes),
-        ROW(no_error_about),
-        ROW(errors_are_limited),
-        ROW(group_echo),
-        ROW(stale_mac),
-        ROW(frames),
+        ROW(guard),      ROW(learned),     ROW(ways),           ROW(no_uplink),
+        ROW(in_place),   ROW(burst),       ROW(too_big),        ROW(from_uplink),
+        ROW(roles),      ROW(icmp_passes), ROW(no_error_about), ROW(errors_are_limited),
+        ROW(group_echo), ROW(stale_mac),   ROW(frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

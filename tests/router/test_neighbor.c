@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_neighbor.c - each row of neighbor.h: which solicitation gets which answer, and what an advertisement says (R1..R3,
- * R8..R17, R21, R24, R27..R31, H53..H57) */
+/* test_neighbor.c - each row of neighbor.h: which solicitation gets which answer, and what an
+ * advertisement says (R1..R3, R8..R17, R21, R24, R27..R31, H53..H57) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -102,27 +102,33 @@ static void solicitations(void **state)
     } rows[] = {
         /* R12: a member's, by proxy */
         { "member's address", "a", "", "b", "a", ANSWER, ND_NA_S, "b", DROP_NONE },
-        { "member's address, from link-local", "a.ll", "", "b", "a", ANSWER, ND_NA_S, "b", DROP_NONE },
+        { "member's address, from link-local", "a.ll", "", "b", "a", ANSWER, ND_NA_S, "b",
+          DROP_NONE },
         { "member's link-local", "a.ll", "", "b.ll", "a", ANSWER, ND_NA_S, "b", DROP_NONE },
         { "member's EUI-64", "a.ll", "", "b.eui", "a", ANSWER, ND_NA_S, "b", DROP_NONE },
         { "to all nodes", "a.ll", "ff02::1", "b", "a", ANSWER, ND_NA_S, "b", DROP_NONE },
         { "own address", "a.ll", "", "a", "a", SILENCE, 0, "", DROP_NONE },
         /* R8, R14: the router's */
-        { "router's ::1", "a.ll", "", "2001:db8:1::1", "a", ANSWER, ND_NA_R | ND_NA_S | ND_NA_O, "r", DROP_NONE },
-        { "router's link-local", "a.ll", "", "r.ll", "a", ANSWER, ND_NA_R | ND_NA_S | ND_NA_O, "r", DROP_NONE },
+        { "router's ::1", "a.ll", "", "2001:db8:1::1", "a", ANSWER, ND_NA_R | ND_NA_S | ND_NA_O,
+          "r", DROP_NONE },
+        { "router's link-local", "a.ll", "", "r.ll", "a", ANSWER, ND_NA_R | ND_NA_S | ND_NA_O, "r",
+          DROP_NONE },
         { "anycast", "a.ll", "", "2001:db8:1::", "a", ANSWER, ND_NA_R | ND_NA_S, "r", DROP_NONE },
-        { "router's, unicast", "a.ll", "r.ll", "r.ll", "a", ANSWER, ND_NA_R | ND_NA_S | ND_NA_O, "r", DROP_NONE },
+        { "router's, unicast", "a.ll", "r.ll", "r.ll", "a", ANSWER, ND_NA_R | ND_NA_S | ND_NA_O,
+          "r", DROP_NONE },
         /* R11 */
         { "nobody's", "a.ll", "", "2001:db8:1::5", "a", SILENCE, 0, "", DROP_ND_UNKNOWN },
         { "nobody's link-local", "a.ll", "", "fe80::5", "a", SILENCE, 0, "", DROP_ND_UNKNOWN },
         { "absent client's", "a.ll", "", "absent", "a", SILENCE, 0, "", DROP_ND_UNKNOWN },
         { "outside", "a.ll", "", "2001:db8:99::1", "a", SILENCE, 0, "", DROP_ND_UNKNOWN },
-        { "nobody's, unicast", "a.ll", "b.ll", "2001:db8:1::5", "a", SILENCE, 0, "", DROP_ND_UNKNOWN },
+        { "nobody's, unicast", "a.ll", "b.ll", "2001:db8:1::5", "a", SILENCE, 0, "",
+          DROP_ND_UNKNOWN },
         /* R13: probes */
         { "probe", "a", "b", "b", "a", FORWARD, 0, "", DROP_NONE },
         { "probe without option", "a", "b", "b", "", FORWARD, 0, "", DROP_NONE },
         { "probe of link-local", "a.ll", "b.ll", "b.ll", "a", FORWARD, 0, "", DROP_NONE },
-        { "probe to another of its addresses", "a.ll", "b.ll", "b", "a", FORWARD, 0, "", DROP_NONE },
+        { "probe to another of its addresses", "a.ll", "b.ll", "b", "a", FORWARD, 0, "",
+          DROP_NONE },
         { "probe to somebody else", "a", "r.ll", "b", "a", SILENCE, 0, "", DROP_ND_GUARD },
         { "probe to itself", "a", "a", "a", "a", SILENCE, 0, "", DROP_ND_GUARD },
         /* H56: a MAC that is not the sender's */
@@ -135,10 +141,13 @@ static void solicitations(void **state)
         { "DAD, member's link-local", "::", "", "b.ll", "", DEFENCE, ND_NA_O, "b", DROP_NONE },
         { "DAD, own", "::", "", "a", "", SILENCE, 0, "", DROP_NONE },
         { "DAD, own link-local", "::", "", "a.ll", "", SILENCE, 0, "", DROP_NONE },
-        { "DAD, router's", "::", "", "2001:db8:1::1", "", DEFENCE, ND_NA_R | ND_NA_O, "r", DROP_NONE },
-        { "DAD, router's link-local", "::", "", "r.ll", "", DEFENCE, ND_NA_R | ND_NA_O, "r", DROP_NONE },
+        { "DAD, router's", "::", "", "2001:db8:1::1", "", DEFENCE, ND_NA_R | ND_NA_O, "r",
+          DROP_NONE },
+        { "DAD, router's link-local", "::", "", "r.ll", "", DEFENCE, ND_NA_R | ND_NA_O, "r",
+          DROP_NONE },
         { "DAD, absent client's", "::", "", "absent", "", SILENCE, 0, "", DROP_ND_GUARD },
-        { "DAD, EUI-64 of nobody", "::", "", "2001:db8:1::ff:fe00:1", "", SILENCE, 0, "", DROP_ND_GUARD },
+        { "DAD, EUI-64 of nobody", "::", "", "2001:db8:1::ff:fe00:1", "", SILENCE, 0, "",
+          DROP_ND_GUARD },
         { "DAD, outside", "::", "", "2001:db8:99::1", "", SILENCE, 0, "", DROP_ND_GUARD },
         /* H49 */
         { "other's source", "b", "", "2001:db8:1::1", "a", SILENCE, 0, "", DROP_SRC_GUARD },
@@ -226,7 +235,8 @@ static void solicitation_flood(void **state) /* H53 */
     for (unsigned i = 0; i < 2000; i++) {
         struct ip6 target = ip6_of("2001:db8:1::");
         be32_store(target.b + 12, 0x1000 + i);
-        size_t len = nd_build_ns(ip, guest_ll(&a), ip6_solicited_node(target), target, &a.s.mac, NULL);
+        size_t len =
+            nd_build_ns(ip, guest_ll(&a), ip6_solicited_node(target), target, &a.s.mac, NULL);
         guest_ip(&a, &rig, KIND_MULTICAST, b.s.mac, ip, len);
         assert_int_equal(rig.out.n_dg, 0);
     }
@@ -247,14 +257,17 @@ static void neighbor_adverts(void **state) /* R3, R31, H54 */
         { "answer, override", "a", "b", "a", "a", ND_NA_S | ND_NA_O, true, DROP_NONE },
         { "answer from link-local", "a.ll", "b.ll", "a", "a", ND_NA_S, true, DROP_NONE },
         { "about another's address", "a", "b", "b", "a", ND_NA_S | ND_NA_O, false, DROP_ND_GUARD },
-        { "about the router's", "a", "b", "2001:db8:1::1", "a", ND_NA_S | ND_NA_O, false, DROP_ND_GUARD },
-        { "about the router's link-local", "a", "b", "r.ll", "a", ND_NA_S | ND_NA_O, false, DROP_ND_GUARD },
+        { "about the router's", "a", "b", "2001:db8:1::1", "a", ND_NA_S | ND_NA_O, false,
+          DROP_ND_GUARD },
+        { "about the router's link-local", "a", "b", "r.ll", "a", ND_NA_S | ND_NA_O, false,
+          DROP_ND_GUARD },
         { "about nobody's", "a", "b", "2001:db8:1::5", "a", ND_NA_S, false, DROP_ND_GUARD },
         { "with another's MAC", "a", "b", "a", "b", ND_NA_S | ND_NA_O, false, DROP_ND_GUARD },
         { "with the router's MAC", "a", "b", "a", "r", ND_NA_S | ND_NA_O, false, DROP_ND_GUARD },
         { "unsolicited, own", "a", "ff02::1", "a", "a", ND_NA_O, false, DROP_NONE },
         { "unsolicited, another's", "a", "ff02::1", "b", "a", ND_NA_O, false, DROP_ND_GUARD },
-        { "unsolicited, router's", "a", "ff02::1", "2001:db8:1::1", "a", ND_NA_O, false, DROP_ND_GUARD },
+        { "unsolicited, router's", "a", "ff02::1", "2001:db8:1::1", "a", ND_NA_O, false,
+          DROP_ND_GUARD },
         { "solicited to a group", "a", "ff02::1", "a", "a", ND_NA_S, false, DROP_ND_INVALID },
         { "to the router", "a", "r.ll", "a", "a", ND_NA_S, false, DROP_NONE },
         { "to nobody", "a", "2001:db8:1::5", "a", "a", ND_NA_S, false, DROP_NO_OWNER },
@@ -267,8 +280,8 @@ static void neighbor_adverts(void **state) /* R3, R31, H54 */
     for (unsigned i = 0; i < N(rows); i++) {
         uint8_t ip[80];
         struct mac tlla;
-        size_t len = nd_build_na(ip, addr(rows[i].src), addr(rows[i].dst), addr(rows[i].target), rows[i].flags,
-                                 *mac(rows[i].tlla, &tlla));
+        size_t len = nd_build_na(ip, addr(rows[i].src), addr(rows[i].dst), addr(rows[i].target),
+                                 rows[i].flags, *mac(rows[i].tlla, &tlla));
         guest_ip(&a, &rig, KIND_PEER, b.s.mac, ip, len);
         guest_take(&b, &rig);
         const uint8_t *na = guest_packet(&b, ND_NA, NULL);
@@ -407,8 +420,8 @@ static void what_an_ra_says(void **state) /* R16, R17, R24 */
         assert_int_equal(ra[44], 64);
         if (ra[45] != rows[i].flags || be16_load(ra + 46) != rows[i].lifetime)
             fail_msg("%s: flags %02x, lifetime %u", rows[i].name, ra[45], be16_load(ra + 46));
-        const uint8_t *slla = option(ra, len, 1), *pio = option(ra, len, 3), *mtu = option(ra, len, 5),
-                      *dns = option(ra, len, 25);
+        const uint8_t *slla = option(ra, len, 1), *pio = option(ra, len, 3),
+                      *mtu = option(ra, len, 5), *dns = option(ra, len, 25);
         assert_true(slla && pio && mtu && dns);
         assert_memory_equal(slla + 2, router_mac().b, MAC_LEN);
         assert_int_equal(be32_load(mtu + 4), 1380);
@@ -439,14 +452,9 @@ static void advert_intervals(void **state) /* R19 */
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(solicitations),
-        ROW(dad_binds),
-        ROW(solicitation_flood),
-        ROW(neighbor_adverts),
-        ROW(invalid),
-        ROW(router_solicitations),
-        ROW(what_an_ra_says),
-        ROW(advert_intervals),
+        ROW(solicitations),    ROW(dad_binds),        ROW(solicitation_flood),
+        ROW(neighbor_adverts), ROW(invalid),          ROW(router_solicitations),
+        ROW(what_an_ra_says),  ROW(advert_intervals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

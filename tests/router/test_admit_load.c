@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* test_admit_load.c - LOGINs under load: what is computed is limited, a genuine login gets in,
+ * nothing stays (H18, H22..H24, H26) */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+
+static struct rig rig;
+
+static int set_up(void **state)
+{
+    (void)state;
+    rig_defaults(&rig);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    if (rig.mem)
+        rig_free(&rig);
+    return 0;
+}
+
+static unsigned tentatives(void)
+{
+    return rig.re->admit.n_used;
+}
+
+static unsigned indices(void) /* in use */
+{
+    unsigned n = 0;
+    for (uint32_t i = 0; i < rig.re->ms.n_index; i++)
+        n += rig.re->ms.index[i].kind != INDEX_FREE;
+    return n;
+}
+
+/* ---- load ---- */
+
+static void flood_without_cookie(void **state) /* H18, H22 */
+{
+    struct guest a;
+    unsigned replies = 0, cookies = 0;
+
+    (void)state;
+    rig.conf.logins_per_s = 5;
+    rig_start(&rig);
+    for (unsigned n = 0; n < 30; n++) {
+        guest_init(&a, &rig, n, "198.51.100.7", (uint16_t)(3000 + n));
+        guest_ask(&a, &rig);
+        replies += a.n_reply;
+        cookies += a.n_cookie;
+        if (!a.n_reply)
+            assert_int_equal(rig_drops(&rig, DROP_MAC2), 1);
+    }
+    assert_int_equal(replies, 5);  /* handshakes computed */
+    assert_int_equal(cookies, 20); /* and cookies to one address are limited, whatever the port */
+    /* Who proves an endpoint is served past the flood. */
+    guest_init(&a, &rig, 30, "203.0.113.5", 4000);
+    guest_ask(&a, &rig);
+    assert_int_equal(a.n_cookie, 1);
+    guest_ask(&a, &rig); /* MAC2 now */
+    assert_int_equal(a.n_reply, 1);
+}
+
+/* One address that does prove itself cannot use up what there is for all. */
+static void flood_with_cookies(void **state) /* H24 */
+{
+    struct guest a, b;
+    unsigned replies = 0;
+
+    (void)state;
+    rig.conf.logins_per_s = 50;
+    rig.conf.access = ACCESS_OPEN;
+    rig.conf.everyone = true;
+    rig_start(&rig);
+    guest_init(&a, &rig, 100, "198.51.100.7", 4000);
+    guest_init(&b, &rig, 101, "203.0.113.5", 4000);
+    while (a.n_cookie == 0)
+        guest_ask(&a, &rig);
+    a.seal_cookie = true;
+    guest_ask(&b, &rig);
+    for (unsigned n = 0; n < 200; n++) {
+        guest_ask(&a, &rig);
+        replies += a.n_reply;
+    }
+    assert_true(replies <= 20);
+    b.purse = a.purse;
+    struct entropy e = { { 1 } };
+    uint8_t msg[COOKIE_MSG_LEN];
+    guest_login(&b, &rig);
+    cookie_answer(&rig.re->admit.jar, b.login, b.ep, &e, msg);
+    assert_int_equal(cookie_take(&b.purse, msg, rig.now), DROP_NONE);
+    b.seal_cookie = true;
+    guest_ask(&b, &rig);
+    assert_int_equal(b.n_reply, 1);
+}
+
+/* Garbage that does not even know the router's key must not use up the handshakes of a wake-up. */
+static void garbage_in_the_burst(void **state) /* H22 */
+{
+    struct guest a;
+    uint8_t junk[LOGIN_LEN] = { WIRE_LOGIN, WIRE_VERSION };
+
+    (void)state;
+    rig_start(&rig);
+    guest_init(&a, &rig, 0, "198.51.100.7", 4000);
+    guest_login(&a, &rig);
+    for (unsigned i = 0; i + 1 < BURST_MAX; i++)
+        rig_queue(&rig, ep_of("203.0.113.9", (uint16_t)(i + 1)), junk, sizeof(junk));
+    rig_queue(&rig, a.ep, a.login, LOGIN_LEN);
+    rig_run(&rig);
+    assert_int_equal(rig_drops(&rig, DROP_MAC1), BURST_MAX - 1);
+    guest_take(&a, &rig);
+    assert_int_equal(a.n_reply, 1);
+}
+
+static void handshakes_per_call_are_bounded(void **state) /* H22 */
+{
+    struct guest g;
+
+    (void)state;
+    rig_start(&rig);
+    for (unsigned n = 0; n < 30; n++) {
+        guest_init(&g, &rig, n, "198.51.100.7", (uint16_t)(2000 + n));
+        guest_login(&g, &rig);
+        rig_queue(&rig, g.ep, g.login, LOGIN_LEN);
+    }
+    rig_run(&rig);
+    assert_int_equal(rig.out.n_dg, LOGINS_PER_CALL);
+    assert_int_equal(rig_drops(&rig, DROP_LOGIN_RATE), 30 - LOGINS_PER_CALL);
+}
+
+/* ---- inside ---- */
+
+static void rekey_inside(void **state)
+{
+    struct guest a, b;
+
+    (void)state;
+    rig.conf.logins_per_s = 1;
+    rig_start(&rig);
+    guest_init(&a, &rig, 0, "198.51.100.7", 4000);
+    guest_init(&b, &rig, 1, "198.51.100.8", 4000);
+    guest_join(&a, &rig);
+    rig_notices(&rig, NOTICE_LOGIN, NULL);
+    rig.now += 5 * NS_PER_S;
+    guest_join(&b, &rig); /* takes the one login there is for this second */
+    rig.now += NS_PER_MS;
+    uint32_t old = rig_member(&rig, &a)->keys.current.local_index;
+    guest_login(&a, &rig);
+    memset(a.login + LOGIN_LEN - 2 * MAC12_LEN, 0, 2 * MAC12_LEN); /* past MAC1 and cookies */
+    guest_control(&a, &rig,
+                  &(struct control){ .type = TLV_LOGIN, .body = a.login, .body_len = LOGIN_LEN },
+                  0);
+    struct control c;
+    assert_int_equal(guest_has_control(&a, TLV_LOGIN_REPLY, &c), 1);
+    assert_int_equal(rig_member(&rig, &a)->keys.current.local_index,
+                     old); /* nothing changes before the confirmation */
+    guest_take_inside(&a, &rig, &c);
+    rig_notices(&rig, NOTICE_LOGIN, NULL);
+    guest_confirm(&a, &rig);
+    struct member *m = rig_member(&rig, &a);
+    assert_int_not_equal(m->keys.current.local_index, old);
+    assert_int_equal(m->keys.previous.local_index, old);
+    assert_true(m->proven);
+    assert_null(guest_packet(&a, ND_RA, NULL)); /* nothing is new for its kernel */
+    struct notice ev;
+    assert_false(router_engine_notice(rig.re, &ev));
+    rig_wait(&rig, 20 * NS_PER_S);
+    assert_int_equal(indices(), 2); /* a's current and b's: previous is over */
+}
+
+static void inside_with_another_key(void **state)
+{
+    struct guest a, b;
+
+    (void)state;
+    rig_start(&rig);
+    guest_init(&a, &rig, 0, "198.51.100.7", 4000);
+    guest_init(&b, &rig, 1, "198.51.100.8", 4000);
+    guest_join(&a, &rig);
+    guest_login(&b, &rig);
+    guest_control(&a, &rig,
+                  &(struct control){ .type = TLV_LOGIN, .body = b.login, .body_len = LOGIN_LEN },
+                  0);
+    assert_int_equal(guest_has_control(&a, TLV_LOGIN_REPLY, NULL), 0);
+    assert_int_equal(rig_drops(&rig, DROP_UNKNOWN_KEY), 1);
+    assert_int_equal(tentatives(), 0);
+}
+
+/* A member that asks for keys without end makes the router compute a few of them a second. */
+static void inside_is_limited(void **state) /* H26 */
+{
+    struct guest a;
+
+    (void)state;
+    rig_start(&rig);
+    guest_init(&a, &rig, 0, "198.51.100.7", 4000);
+    guest_join(&a, &rig);
+    uint64_t opened = rig.re->admit.opened;
+    for (unsigned i = 0; i < 100; i++) {
+        guest_login(&a, &rig);
+        guest_control(
+            &a, &rig,
+            &(struct control){ .type = TLV_LOGIN, .body = a.login, .body_len = LOGIN_LEN }, 0);
+    }
+    assert_true(rig.re->admit.opened - opened <= 8);
+    rig.now += 2 * NS_PER_S;
+    guest_login(&a, &rig);
+    guest_control(&a, &rig,
+                  &(struct control){ .type = TLV_LOGIN, .body = a.login, .body_len = LOGIN_LEN },
+                  0);
+    assert_int_equal(guest_has_control(&a, TLV_LOGIN_REPLY, NULL), 1);
+}
+
+/* ---- nothing stays ---- */
+
+static void many_logins(void **state)
+{
+    struct guest g;
+    uint32_t seed = 1;
+
+    (void)state;
+    rig.conf.logins_per_s = 100000;
+    rig_start(&rig);
+    for (unsigned i = 0; i < 3000; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        char ip[20];
+        snprintf(ip, sizeof(ip), "198.51.%u.%u", i % 251, 1 + i % 7);
+        guest_init(&g, &rig, (seed >> 8) % RIG_LISTED, ip, (uint16_t)(1024 + i));
+        be32_store(g.e.seed, i);
+        guest_ask(&g, &rig);
+        if (g.n_reply && g.s.verdict == VERDICT_OK && (seed >> 20) % 4 == 0) {
+            guest_confirm(&g, &rig);
+            if ((seed >> 24) % 2)
+                guest_control(&g, &rig, &(struct control){ .type = TLV_GOODBYE }, 0);
+        }
+        if (i % 16 == 0)
+            rig_wait(&rig, (seed >> 16) % 4 * NS_PER_S);
+    }
+    rig_wait(&rig, 400 * NS_PER_S);
+    assert_int_equal(tentatives(), 0);
+    assert_int_equal(indices(), 0);
+    assert_int_equal(rig.re->ms.n_free, rig.re->ms.n_max);
+    assert_int_equal(router_engine_deadline(rig.re), NEVER);
+}
+
+#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW(flood_without_cookie), ROW(flood_with_cookies),
+        ROW(garbage_in_the_burst), ROW(handshakes_per_call_are_bounded),
+        ROW(rekey_inside),         ROW(inside_with_another_key),
+        ROW(inside_is_limited),    ROW(many_logins),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -185,6 +185,14 @@ unsigned rig_notices(struct rig *r, enum notice_kind kind, struct notice *ret)
     return n;
 }
 
+size_t rig_octets_to(const struct rig *r, struct endpoint ep)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < r->out.n_dg; i++)
+        n += endpoint_eq(r->out.dg[i].peer, ep) ? r->out.dg[i].len : 0;
+    return n;
+}
+
 struct member *rig_member(const struct rig *r, const struct guest *g)
 {
     return member_by_key(&r->re->ms, g->id.public_key);
@@ -403,6 +411,27 @@ void guest_join(struct guest *g, struct rig *r)
     assert_int_equal(guest_has_control(g, TLV_CONFIRM_ACK, NULL), 1);
     assert_non_null(rig_member(r, g));
     assert_true(rig_member(r, g)->proven);
+}
+
+void guest_rejoin(struct guest *g, struct rig *r)
+{
+    guest_ask(g, r);
+    assert_int_equal(g->n_reply, 1);
+    guest_confirm(g, r);
+    rig_notices(r, NOTICE_LOGIN, NULL);
+}
+
+void guest_rekey(struct guest *g, struct rig *r)
+{
+    struct control reply;
+
+    guest_login(g, r);
+    guest_control(
+        g, r, &(struct control){ .type = TLV_LOGIN, .body = g->login, .body_len = LOGIN_LEN }, 0);
+    assert_int_equal(guest_has_control(g, TLV_LOGIN_REPLY, &reply), 1);
+    guest_take_inside(g, r, &reply);
+    guest_confirm(g, r);
+    assert_int_equal(guest_has_control(g, TLV_CONFIRM_ACK, NULL), 1);
 }
 
 void guest_ip(struct guest *g, struct rig *r, enum wire_kind kind, struct mac mac,

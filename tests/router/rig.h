@@ -86,6 +86,8 @@ uint64_t rig_drops(const struct rig *r, enum drop why);
 /* rig_notices() - take all notices; how many were of @kind; the last of them in *ret (may be NULL)
  */
 unsigned rig_notices(struct rig *r, enum notice_kind kind, struct notice *ret);
+/* rig_octets_to() - octets of UDP payload the last call sent to @ep */
+size_t rig_octets_to(const struct rig *r, struct endpoint ep);
 /* rig_member() - the live member of @g, or NULL */
 struct member *rig_member(const struct rig *r, const struct guest *g);
 
@@ -120,6 +122,10 @@ void guest_ask(struct guest *g, struct rig *r);
 void guest_join(struct guest *g, struct rig *r);
 /* guest_confirm() - the small CONFIRM, delivered, taken */
 void guest_confirm(struct guest *g, struct rig *r);
+/* guest_rejoin() - new keys by a LOGIN from outside, notices taken; guest_rekey() - inside the live
+ * keypair */
+void guest_rejoin(struct guest *g, struct rig *r);
+void guest_rekey(struct guest *g, struct rig *r);
 /* guest_ip() - send an IPv6 packet as @kind, @mac before it unless host */
 void guest_ip(struct guest *g, struct rig *r, enum wire_kind kind, struct mac mac,
               const uint8_t *ip, size_t len);

@@ -355,7 +355,7 @@ bool device_event(struct device *d, const struct nl_event *ev)
     return d->disturbed;
 }
 
-struct tap *device_tap(struct device *d)
+struct tap *device_tap(const struct device *d)
 {
     return d->tap;
 }

@@ -56,7 +56,7 @@ mono_ns device_deadline(const struct device *d);
 bool device_event(struct device *d, const struct nl_event *ev);
 
 /* device_tap() - the TAP, for tap_read(), tap_write() and tap_fd(); owned by @d */
-struct tap *device_tap(struct device *d);
+struct tap *device_tap(const struct device *d);
 
 /* device_ifindex() - for nl_watch_open() */
 unsigned device_ifindex(const struct device *d);

@@ -15,6 +15,7 @@
 #include <sysexits.h>
 
 #include "client/report.h"
+#include "proto/frame.h"
 #include "proto/host/clock.h"
 #include "proto/host/control.h"
 #include "proto/host/log.h"
@@ -24,13 +25,20 @@
 #include "proto/host/resolve.h"
 #include "proto/host/tap.h"
 #include "proto/mac.h"
+#include "proto/segment.h"
 
 #define ROUNDS      4u
 #define OUT_DGRAMS  512u
 #define OUT_PACKETS 1024u
 #define CALL_ARENA  ((size_t)64 * 1024) /* plenty for one call of the engine */
 #define ARENA       (4 * CALL_ARENA)
+#define CUT_ARENA   ((size_t)512 * 1024) /* superframes of the TAP cut into frames */
 #define SOCK_RETRY  (1 * NS_PER_S)
+
+_Static_assert(OUT_PACKETS <= SEGMENT_JOIN_PKTS, "all of them are joined at once");
+_Static_assert(CUT_ARENA >= SEGMENT_ARENA_MIN, "any superframe can be cut");
+_Static_assert(PKT_ROOM_TAP + ETH_LEN == DATA_HDR_LEN + DATA_MAC_LEN && PKT_ROOM_BEHIND == TAG_LEN,
+               "frames of the TAP are sealed in place");
 
 struct io;
 
@@ -61,6 +69,8 @@ struct io {
     struct out out;
     struct dgram out_dg[OUT_DGRAMS];
     struct pkt out_pk[OUT_PACKETS];
+    struct segment_arena cut;
+    struct segment_joined joined;
     bool stopping;
     int exit_code;
 };
@@ -304,15 +314,27 @@ static void on_resolved(void *ctx, const be32 *addr, unsigned n, const char *err
     turn(io, now);
 }
 
+/* Frames of one flow go in superframes. */
+static void write_frames(struct io *io)
+{
+    struct tap *t = device_tap(io->device);
+
+    if (io->out.n_pk == 0)
+        return;
+    segment_join(&io->joined, ETH_LEN, tap_takes(t), io->out.pk, io->out.n_pk);
+    if (tap_write(t, io->joined.group, io->joined.n, io->joined.piece) == -ENODEV)
+        device_gone(io);
+}
+
 /* After every call of the engine; the order is engine.h's. */
 static void turn(struct io *io, mono_ns now)
 {
     open_socks(io, now);
     apply_device(io, now);
-    if (io->out.n_pk && tap_write(device_tap(io->device), io->out.pk, io->out.n_pk) == -ENODEV)
-        device_gone(io);
+    write_frames(io);
     send_dgrams(io);
     out_reset(&io->out);
+    io->cut.used = 0;
     close_socks(io);
     if (!io->stopping)
         start_resolve(io, now);
@@ -324,16 +346,34 @@ static void turn(struct io *io, mono_ns now)
 
 /* ---- wake-ups ---- */
 
+/* Superframes to the engine, a slice of frames at a time; what becomes of them is sent together, so
+ * that datagrams can be joined. */
+static void feed(struct io *io, const struct super *s, unsigned n, mono_ns now)
+{
+    struct segment_feed f = segment_feed_of(s, n, ETH_LEN, io->engine.drop);
+    struct pkt in[BURST_MAX];
+
+    while (!segment_feed_done(&f)) {
+        unsigned k = segment_feed_next(&f, &io->cut, in, BURST_MAX);
+        if (k)
+            client_engine_tap(&io->engine, now, entropy_at(&io->entropy, now), in, k, &io->out);
+        if (!segment_feed_done(&f) && (k < BURST_MAX || wants_turn(io)))
+            turn(io, now);
+    }
+    turn(io, now);
+}
+
 static void on_tap(struct ev_loop *ev, struct ev_io *w, int what)
 {
     struct io *io = w->data;
-    struct pkt in[BURST_MAX];
+    struct super in[TAP_BURST];
     mono_ns now = mono_now();
+    bool more = true;
 
     (void)ev;
     (void)what;
-    for (unsigned round = 0; round < ROUNDS && !any_backlog(io); round++) {
-        int n = tap_read(device_tap(io->device), in, BURST_MAX);
+    for (unsigned round = 0; round < ROUNDS && more && !any_backlog(io); round++) {
+        int n = tap_read(device_tap(io->device), in, TAP_BURST, &more);
         if (n == -ENODEV) {
             ev_io_stop(io->loop.ev, w);
             device_gone(io);
@@ -341,11 +381,7 @@ static void on_tap(struct ev_loop *ev, struct ev_io *w, int what)
         }
         if (n <= 0)
             break;
-        client_engine_tap(&io->engine, now, entropy_at(&io->entropy, now), in, (unsigned)n,
-                          &io->out);
-        turn(io, now);
-        if ((unsigned)n < BURST_MAX)
-            break;
+        feed(io, in, (unsigned)n, now);
     }
 }
 
@@ -508,6 +544,7 @@ static void close_all(struct io *io)
     client_engine_wipe(&io->engine);
     sodium_memzero(&io->entropy, sizeof(io->entropy));
     free(io->out.arena);
+    free(io->cut.p);
 }
 
 static struct io *io_new(const struct client_config *c)
@@ -526,7 +563,10 @@ static struct io *io_new(const struct client_config *c)
                             .cap_pk = OUT_PACKETS,
                             .arena = aligned_alloc(16, ARENA),
                             .arena_len = ARENA };
-    if (!io->out.arena) {
+    io->cut = (struct segment_arena){ .p = aligned_alloc(64, CUT_ARENA), .len = CUT_ARENA };
+    if (!io->out.arena || !io->cut.p) {
+        free(io->out.arena);
+        free(io->cut.p);
         free(io);
         return NULL;
     }

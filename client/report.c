@@ -242,5 +242,6 @@ struct json_object *report_status(const struct client_config *c, const struct cl
     json_object_object_add(o, "drops", drops);
     crypto_put_json(o);
     json_put_udp(o, "udp", u, CLIENT_SOCKS);
+    json_put_tap(o, "tap", device_tap(d));
     return o;
 }

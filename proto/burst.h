@@ -40,12 +40,13 @@ struct pkt {
 #define PKT_HEADROOM 32
 #define PKT_TAILROOM 32
 
-/* The part of that room an engine really writes: before the IPv6 header (header and MAC of a DATA
- * message, over the Ethernet header if there is one) and behind the packet (the tag). Packets of
- * one burst may lie exactly that close to each other, so that sealed ones abut and leave in one
- * iovec. */
-#define PKT_SEAL_HEAD 22
-#define PKT_SEAL_TAIL 16
+/* What comes from a TAP or TUN lies closer: an engine writes no more than the header and MAC of a
+ * DATA message (16 + 6) before the IPv6 packet, over the Ethernet header if there is one, the
+ * header alone (kind host) before a packet out of a TUN, and the tag behind. With just that room
+ * between them sealed packets abut and leave in one iovec. */
+#define PKT_ROOM_TAP    8  /* before an Ethernet frame: 22 - 14 */
+#define PKT_ROOM_TUN    16 /* before an IPv6 packet */
+#define PKT_ROOM_BEHIND 16
 
 #define VNET_LEN 10u /* octets of a virtio header */
 

@@ -184,14 +184,14 @@ unsigned segment_cut_next(struct segment_cut *c, struct segment_arena *a, struct
     }
     while (n < cap && !segment_cut_done(c)) {
         uint32_t left = c->len - c->off, seg = left < c->gso_size ? left : c->gso_size;
-        size_t room = PKT_SEAL_HEAD - c->l2_len, len = c->hdr_len + seg;
+        size_t room = c->l2_len ? PKT_ROOM_TAP : PKT_ROOM_TUN, len = c->hdr_len + seg;
 
-        if (a->len - a->used < room + len + PKT_SEAL_TAIL)
+        if (a->len - a->used < room + len + PKT_ROOM_BEHIND)
             break;
         uint8_t *f = a->p + a->used + room;
         put_frame(c, f, seg);
         out[n++] = (struct pkt){ .p = f, .len = (uint32_t)len };
-        a->used += room + len + PKT_SEAL_TAIL;
+        a->used += room + len + PKT_ROOM_BEHIND;
     }
     return n;
 }

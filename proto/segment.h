@@ -10,9 +10,9 @@
  * csum_offset 2}, offsets from the start of the frame. The kernel is not believed: hdr_len is not
  * used, everything else must agree with the headers of the frame itself.
  *
- * Cutting copies (and sums in the same pass): each frame gets its own headers and PKT_SEAL_HEAD and
- * PKT_SEAL_TAIL octets of room, no more, so that frames sealed for another member abut. A frame
- * that is whole stays where it is; a checksum the kernel left open is completed there.
+ * Cutting copies (and sums in the same pass): each frame gets its own headers and the room of
+ * burst.h around it, no more, so that sealed frames abut. A frame that is whole stays where it is;
+ * a checksum the kernel left open is completed there.
  *
  * Joining copies nothing: the first frame's headers are rewritten, the payloads stay where they lie
  * as pieces for writev(). Checksums are verified before joining, else the kernel, told that the sum
@@ -31,7 +31,7 @@
 
 #define SEGMENT_L2_MAX     14u
 #define SEGMENT_FRAME_MAX  (SEGMENT_L2_MAX + 40u + 65535u) /* longest superframe cut */
-#define SEGMENT_ARENA_MIN  (PKT_SEAL_HEAD + SEGMENT_FRAME_MAX + PKT_SEAL_TAIL)
+#define SEGMENT_ARENA_MIN  (PKT_ROOM_TUN + SEGMENT_FRAME_MAX + PKT_ROOM_BEHIND)
 #define SEGMENT_EXT_MAX    512u  /* octets of extension headers in a superframe */
 #define SEGMENT_JOIN_PKTS  1024u /* frames per segment_join() */
 #define SEGMENT_JOIN_MAX   64u   /* of them in one superframe */
@@ -67,8 +67,8 @@ struct segment_cut { /* private; a value, keeps pointers into the superframe */
 enum drop segment_cut_open(struct segment_cut *c, const struct super *s, unsigned l2_len);
 
 /* segment_cut_next() - the next frames
- * @a:   they lie there, with PKT_SEAL_HEAD octets of room before the IPv6 header and PKT_SEAL_TAIL
- *       behind; a whole frame stays in its buffer and uses none
+ * @a:   they lie there, with PKT_ROOM_TAP (l2_len 14) or PKT_ROOM_TUN octets before and
+ *       PKT_ROOM_BEHIND behind each; a whole frame stays in its buffer and uses none
  * @out: up to @cap descriptors
  * Return: how many; less than @cap: done, or the arena is used up (an arena of SEGMENT_ARENA_MIN
  * octets, empty, always takes one) */

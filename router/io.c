@@ -21,6 +21,7 @@
 #include "proto/host/log.h"
 #include "proto/host/loop.h"
 #include "proto/host/priv.h"
+#include "proto/segment.h"
 #include "router/report.h"
 #include "router/uplink.h"
 
@@ -29,9 +30,16 @@
 #define OUT_PACKETS 512u
 #define ARENA       (2 * ROUTER_ARENA)
 
+#define CUT_ARENA ((size_t)512 * 1024) /* superframes of the TUN cut into packets */
+
 /* what one call of the engine emits at the most: sealed packets, answers to logins and NUDGEs */
 #define CALL_DGRAMS  (TXQ_MAX + 2 * BURST_MAX)
 #define CALL_PACKETS (2 * BURST_MAX)
+
+_Static_assert(OUT_PACKETS <= SEGMENT_JOIN_PKTS, "all of them are joined at once");
+_Static_assert(CUT_ARENA >= SEGMENT_ARENA_MIN, "any superframe can be cut");
+_Static_assert(PKT_ROOM_TUN == DATA_HDR_LEN && PKT_ROOM_BEHIND == TAG_LEN,
+               "packets of the TUN are sealed in place");
 
 struct io {
     const struct router_config *conf;
@@ -47,6 +55,9 @@ struct io {
     struct out out;
     struct dgram out_dg[OUT_DGRAMS];
     struct pkt out_pk[OUT_PACKETS];
+    struct segment_arena cut;
+    struct segment_joined joined;
+    uint64_t tun_drops[DROP_COUNT]; /* before the engine saw them */
     int exit_code;
 };
 
@@ -70,14 +81,23 @@ static void tun_gone(struct io *io)
     loop_stop(&io->loop);
 }
 
+/* Packets of one flow go in superframes. */
+static void write_packets(struct io *io)
+{
+    segment_join(&io->joined, 0, tap_takes(io->tun), io->out.pk, io->out.n_pk);
+    if (tap_write(io->tun, io->joined.group, io->joined.n, io->joined.piece) == -ENODEV)
+        tun_gone(io);
+}
+
 /* Send what the engine emitted; after it every buffer is free. */
 static void drain(struct io *io)
 {
     if (io->out.n_dg)
         udp_queue(io->udp, io->out.dg, io->out.n_dg);
-    if (io->out.n_pk && io->tun && tap_write(io->tun, io->out.pk, io->out.n_pk) == -ENODEV)
-        tun_gone(io);
+    if (io->out.n_pk && io->tun)
+        write_packets(io);
     out_reset(&io->out);
+    io->cut.used = 0;
 }
 
 static bool room_for_a_call(const struct out *o)
@@ -129,24 +149,39 @@ static void on_udp_writable(struct ev_loop *ev, struct ev_io *w, int what)
     watch(io);
 }
 
+/* Superframes to the engine, a slice of packets at a time; what becomes of them is sent together,
+ * so that datagrams can be joined. */
+static void feed(struct io *io, const struct super *s, unsigned n, mono_ns now)
+{
+    struct segment_feed f = segment_feed_of(s, n, 0, io->tun_drops);
+    struct pkt in[BURST_MAX];
+
+    while (!segment_feed_done(&f)) {
+        unsigned k = segment_feed_next(&f, &io->cut, in, BURST_MAX);
+        if (k)
+            router_engine_tun(io->re, now, in, k, &io->out);
+        if (k < BURST_MAX || !room_for_a_call(&io->out))
+            drain(io);
+    }
+    drain(io);
+}
+
 static void on_tun(struct ev_loop *ev, struct ev_io *w, int what)
 {
     struct io *io = w->data;
-    struct pkt in[BURST_MAX];
+    struct super in[TAP_BURST];
     mono_ns now = mono_now();
+    bool more = true;
 
     (void)ev;
     (void)what;
-    for (unsigned round = 0; round < ROUNDS && udp_backlog(io->udp) == 0; round++) {
-        int n = tap_read(io->tun, in, BURST_MAX);
+    for (unsigned round = 0; round < ROUNDS && more && udp_backlog(io->udp) == 0; round++) {
+        int n = tap_read(io->tun, in, TAP_BURST, &more);
         if (n == -ENODEV)
             tun_gone(io);
         if (n <= 0)
             break;
-        router_engine_tun(io->re, now, in, (unsigned)n, &io->out);
-        drain(io);
-        if ((unsigned)n < BURST_MAX)
-            break;
+        feed(io, in, (unsigned)n, now);
     }
     settle(io, now);
 }
@@ -182,7 +217,8 @@ static struct json_object *on_control(void *ctx, const char *cmd, struct json_ob
     (void)req;
     if (strcmp(cmd, "status") != 0)
         return NULL;
-    return report_status(io->conf, io->re, io->udp, io->tun, io->started, mono_now());
+    return report_status(io->conf, io->re, io->udp, io->tun, io->tun_drops, io->started,
+                         mono_now());
 }
 
 static int open_engine(struct io *io)
@@ -191,7 +227,8 @@ static int open_engine(struct io *io)
 
     io->engine_mem = calloc(1, len); /* pages of slots nobody uses are never touched */
     io->out.arena = aligned_alloc(64, ARENA);
-    if (!io->engine_mem || !io->out.arena) {
+    io->cut = (struct segment_arena){ .p = aligned_alloc(64, CUT_ARENA), .len = CUT_ARENA };
+    if (!io->engine_mem || !io->out.arena || !io->cut.p) {
         log_error("out of memory: %zu octets for %u members", len, io->conf->max_members);
         return EX_OSERR;
     }
@@ -307,6 +344,7 @@ int router_run(const struct router_config *c)
         router_engine_wipe(io->re);
     free(io->engine_mem);
     free(io->out.arena);
+    free(io->cut.p);
     sodium_memzero(&io->entropy, sizeof(io->entropy));
     free(io);
     return ret;

@@ -194,11 +194,11 @@ static struct json_object *member_of(const struct router_config *c, const struct
     return o;
 }
 
-static struct json_object *drops_of(const uint64_t *drop)
+static struct json_object *drops_of(const uint64_t *drop, const uint64_t *more)
 {
     struct json_object *o = json_object_new_object();
     for (unsigned i = DROP_NONE + 1; i < DROP_COUNT; i++)
-        json_put_number(o, drop_name((enum drop)i), drop[i]);
+        json_put_number(o, drop_name((enum drop)i), drop[i] + more[i]);
     return o;
 }
 
@@ -234,8 +234,8 @@ static void put_router(struct json_object *o, const struct router_config *c,
 }
 
 struct json_object *report_status(const struct router_config *c, const struct router_engine *re,
-                                  struct udp *u, const struct tap *tun, mono_ns started,
-                                  mono_ns now)
+                                  struct udp *u, const struct tap *tun,
+                                  const uint64_t *tun_drops, mono_ns started, mono_ns now)
 {
     struct json_object *o = json_object_new_object(), *list = json_object_new_array();
     const struct members *ms = router_engine_members(re);
@@ -249,7 +249,7 @@ struct json_object *report_status(const struct router_config *c, const struct ro
             json_object_array_add(list, member_of(c, &ms->m[i], now));
     }
     json_object_object_add(o, "members", list);
-    json_object_object_add(o, "drops", drops_of(router_engine_drops(re)));
+    json_object_object_add(o, "drops", drops_of(router_engine_drops(re), tun_drops));
     crypto_put_json(o);
     json_put_udp(o, "udp", &u, 1);
     if (tun)

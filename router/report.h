@@ -16,9 +16,10 @@ void report_notice(const struct router_config *c, const struct notice *ev, mono_
 void report_start(const struct router_config *c, const struct router_engine *re);
 
 /* report_status() - the answer to `status`; the caller puts it
- * @tun: NULL without an uplink */
+ * @tun: NULL without an uplink
+ * @tun_drops: what it gave that never reached the engine, DROP_COUNT counters */
 struct json_object *report_status(const struct router_config *c, const struct router_engine *re,
-                                  struct udp *u, const struct tap *tun, mono_ns started,
-                                  mono_ns now);
+                                  struct udp *u, const struct tap *tun,
+                                  const uint64_t *tun_drops, mono_ns started, mono_ns now);
 
 #endif

@@ -46,16 +46,27 @@ void json_put_udp(struct json_object *o, const char *key, struct udp *const *u, 
     json_object_object_add(o, key, counters);
 }
 
+/* super_text() - which superframes, in words */
+static const char *super_text(unsigned super)
+{
+    static const char *const text[] = { "frames", "tcp", "udp", "tcp, udp" };
+    return text[super & (SUPER_TCP | SUPER_UDP)];
+}
+
 void json_put_tap(struct json_object *o, const char *key, const struct tap *t)
 {
     const struct tap_stats *s = tap_stats(t);
     struct json_object *counters = json_object_new_object();
 
     json_put_text(counters, "device", tap_name(t));
+    json_put_text(counters, "takes", super_text(tap_takes(t)));
+    json_put_text(counters, "gives", super_text(tap_gives(t)));
     json_put_number(counters, "rx_packets", s->rx);
     json_put_number(counters, "rx_too_long", s->rx_oversize);
     json_put_number(counters, "rx_errors", s->rx_errors);
     json_put_number(counters, "tx_packets", s->tx);
+    json_put_number(counters, "tx_superframes", s->tx_super);
+    json_put_number(counters, "tx_joined", s->tx_pieces);
     json_put_number(counters, "tx_full", s->tx_full);
     json_put_number(counters, "tx_down", s->tx_down);
     json_put_number(counters, "tx_errors", s->tx_errors);

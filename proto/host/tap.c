@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* tap.c - TAP and TUN devices: frames in and out in bursts
  *
- * DOC: one slot per frame of a burst, all in one block made by tap_open():
+ * DOC: frames of a burst lie in one block, made by tap_open(), each directly behind the room of the
+ * one before, so that sealed ones abut:
  *
- *     | PKT_HEADROOM | TAP_FRAME_MAX + 1 | PKT_TAILROOM | padding to 64 |
+ *     | room | virtio header, frame | room | frame | ...
  *
- * read() cuts a frame that is longer than its buffer without a word, so each read asks for one
- * octet more than a frame may have: whoever fills it was too long.
- *
- * IFF_VNET_HDR (superframes) is not asked for yet; it goes into attach() and puts a header between
- * headroom and frame.
+ * The virtio header of a frame is read into the room before it and copied out at once. read() cuts
+ * a frame that is longer than its buffer without a word, so each read asks for one octet more than
+ * a frame may have: whoever fills it was too long.
  */
 #include "proto/host/tap.h"
 
@@ -23,9 +22,16 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#define SLOT_LEN ((PKT_HEADROOM + TAP_FRAME_MAX + 1 + PKT_TAILROOM + 63u) & ~63u)
+#define BUF_LEN (8u * 66u * 1024u)
+
+/* from headers newer than those of the oldest system it is built on */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
 
 struct tap {
     int fd;
@@ -33,7 +39,10 @@ struct tap {
     enum tap_mode mode;
     char name[TAP_NAME_MAX + 1];
     struct tap_stats stats;
-    uint8_t *slots; /* TAP_BURST of SLOT_LEN */
+    bool vnet;             /* frames travel with a virtio header */
+    unsigned takes, gives; /* SUPER_* */
+    uint32_t frame_max;    /* octets */
+    uint8_t *buf;          /* BUF_LEN octets */
 };
 
 bool tap_name_ok(const char *name)
@@ -52,16 +61,13 @@ bool tap_name_ok(const char *name)
     return true;
 }
 
-/* attach() - make the device behind @t->fd, without carrier from its first moment */
-static int attach(struct tap *t)
+/* attach_with() - make the device behind @t->fd, without carrier from its first moment */
+static int attach_with(struct tap *t, unsigned features, unsigned extra)
 {
     struct ifreq ifr = { 0 };
-    unsigned features = 0;
-    unsigned flags = IFF_NO_PI | IFF_TUN_EXCL;
+    unsigned flags = IFF_NO_PI | IFF_TUN_EXCL | extra;
     int off = 0;
 
-    if (ioctl(t->fd, TUNGETFEATURES, &features) < 0)
-        return -errno;
     flags |= features & IFF_NO_CARRIER;
     flags |= t->mode == TAP_ETHERNET ? IFF_TAP : IFF_TUN;
     ifr.ifr_flags = (short)(uint16_t)flags;
@@ -75,6 +81,76 @@ static int attach(struct tap *t)
     return t->ifindex ? 0 : -ENODEV;
 }
 
+/* The header's length and octet order must be ours; older kernels know neither call but have both
+ * (10 octets, host order). */
+static bool agree_on_header(int fd)
+{
+    const uint16_t probe = 1;
+    int len = VNET_LEN, on = 1;
+
+    if (ioctl(fd, TUNSETVNETHDRSZ, &len) < 0)
+        return false;
+    return ioctl(fd, TUNSETVNETLE, &on) == 0 || *(const uint8_t *)&probe == 1;
+}
+
+/* offer() - tell the kernel what it may leave to us, as much of it as it knows
+ * Source: tun_set_offload() of Linux: UDP for IPv6 is refused without UDP for IPv4 */
+static void offer(struct tap *t, const char *wish)
+{
+    static const struct {
+        unsigned long bits;
+        unsigned super;
+    } row[] = {
+        { TUN_F_CSUM | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_USO4 | TUN_F_USO6,
+          SUPER_TCP | SUPER_UDP },
+        { TUN_F_CSUM | TUN_F_TSO6 | TUN_F_TSO_ECN, SUPER_TCP },
+        { TUN_F_CSUM | TUN_F_TSO6, SUPER_TCP },
+        { TUN_F_CSUM, 0 },
+    };
+    unsigned skip = strcmp(wish, "tcp") == 0 ? 1 : 0;
+
+    if (strcmp(wish, "none") == 0)
+        return;
+    for (unsigned i = skip; i < sizeof(row) / sizeof(row[0]); i++) {
+        if (ioctl(t->fd, TUNSETOFFLOAD, row[i].bits) == 0) {
+            t->takes = t->gives = row[i].super;
+            return;
+        }
+    }
+}
+
+static int open_tun(void)
+{
+    int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* attach() - with virtio headers if that works, else without */
+static int attach(struct tap *t)
+{
+    const char *wish = getenv("SIXTAP_TAP_OFFLOAD");
+    unsigned features = 0;
+
+    if (!wish)
+        wish = "";
+    if (ioctl(t->fd, TUNGETFEATURES, &features) < 0)
+        return -errno;
+    if (!(features & IFF_VNET_HDR) || strcmp(wish, "off") == 0)
+        return attach_with(t, features, 0);
+    int err = attach_with(t, features, IFF_VNET_HDR);
+    if (err == 0 && agree_on_header(t->fd)) {
+        t->vnet = true;
+        t->frame_max = TAP_SUPER_MAX;
+        offer(t, wish);
+        return 0;
+    }
+    if (err == -EEXIST || err == -EPERM)
+        return err;
+    close(t->fd); /* a half-made device goes with it */
+    t->fd = open_tun();
+    return t->fd < 0 ? t->fd : attach_with(t, features, 0);
+}
+
 int tap_open(const char *name, enum tap_mode mode, const struct mac *mac, struct tap **ret)
 {
     int err = -ENOMEM;
@@ -86,15 +162,16 @@ int tap_open(const char *name, enum tap_mode mode, const struct mac *mac, struct
         return err;
     t->mode = mode;
     memcpy(t->name, name, strlen(name) + 1);
-    t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    t->frame_max = TAP_FRAME_MAX;
+    t->fd = open_tun();
     if (t->fd < 0) {
-        err = -errno;
+        err = t->fd;
         goto fail;
     }
-    t->slots = aligned_alloc(64, (size_t)TAP_BURST * SLOT_LEN);
-    if (!t->slots)
+    t->buf = aligned_alloc(64, BUF_LEN);
+    if (!t->buf)
         goto fail;
-    memset(t->slots, 0, (size_t)TAP_BURST * SLOT_LEN);
+    memset(t->buf, 0, BUF_LEN);
     err = attach(t);
     if (err == 0 && mac && mode == TAP_ETHERNET)
         err = tap_set_mac(t, *mac);
@@ -113,7 +190,7 @@ void tap_close(struct tap *t)
         return;
     if (t->fd >= 0)
         close(t->fd);
-    free(t->slots);
+    free(t->buf);
     free(t);
 }
 
@@ -192,36 +269,71 @@ int tap_set_carrier(struct tap *t, bool on)
     return 0;
 }
 
-int tap_read(struct tap *t, struct pkt *out, unsigned cap)
+unsigned tap_takes(const struct tap *t)
 {
+    return t->takes;
+}
+
+unsigned tap_gives(const struct tap *t)
+{
+    return t->gives;
+}
+
+/* read_frame() - one frame to @p; its length, 0: none waits, or a negative errno */
+static ssize_t read_frame(struct tap *t, uint8_t *p, uint8_t vnet[VNET_LEN])
+{
+    size_t hdr = t->vnet ? VNET_LEN : 0;
+    ssize_t len = read(t->fd, p - hdr, hdr + t->frame_max + 1);
+
+    if (len < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (len < 0)
+        return -errno;
+    memset(vnet, 0, VNET_LEN);
+    if (t->vnet)
+        memcpy(vnet, p - hdr, VNET_LEN);
+    return (size_t)len < hdr ? 0 : len - (ssize_t)hdr;
+}
+
+int tap_read(struct tap *t, struct super *out, unsigned cap, bool *ret_more)
+{
+    size_t before = t->mode == TAP_ETHERNET ? PKT_ROOM_TAP : PKT_ROOM_TUN;
+    size_t at = PKT_HEADROOM;
     unsigned n = 0;
 
     if (cap > TAP_BURST)
         cap = TAP_BURST;
+    *ret_more = true;
     /* tries are bounded too: oversize frames must not hold the caller */
     for (unsigned tries = 0; n < cap && tries < TAP_BURST; tries++) {
-        uint8_t *p = t->slots + (size_t)n * SLOT_LEN + PKT_HEADROOM;
-        ssize_t len = read(t->fd, p, TAP_FRAME_MAX + 1);
-
-        if (len < 0 && errno == EBADFD)
+        if (BUF_LEN - at < t->frame_max + 1 + PKT_ROOM_BEHIND)
+            return (int)n;
+        ssize_t len = read_frame(t, t->buf + at, out[n].vnet);
+        if (len == -EBADFD)
             return n ? (int)n : -ENODEV; /* the next call says it again */
-        if (len < 0 && errno != EAGAIN && errno != EINTR)
+        if (len < 0)
             t->stats.rx_errors++;
-        if (len <= 0)
-            break;
-        if ((size_t)len > TAP_FRAME_MAX) {
+        if (len <= 0) {
+            *ret_more = false;
+            return (int)n;
+        }
+        if ((size_t)len > t->frame_max) {
             t->stats.rx_oversize++;
             continue;
         }
-        out[n++] = (struct pkt){ .p = p, .len = (uint32_t)len };
+        out[n].p = t->buf + at;
+        out[n++].len = (uint32_t)len;
+        at += (size_t)len + PKT_ROOM_BEHIND + before;
         t->stats.rx++;
     }
     return (int)n;
 }
 
 /* count_refusal() - one frame the kernel did not take; false when the device is gone */
-static bool count_refusal(struct tap_stats *s, int err)
+static bool count_refusal(struct tap *t, int err, bool superframe)
 {
+    struct tap_stats *s = &t->stats;
+
     switch (err) {
     case EBADFD:
         return false;
@@ -235,19 +347,39 @@ static bool count_refusal(struct tap_stats *s, int err)
         return true;
     default:
         s->tx_errors++;
+        if (superframe)
+            t->takes = 0; /* it cannot do what it promised; nothing is lost but this one */
         return true;
     }
 }
 
-int tap_write(struct tap *t, const struct pkt *p, unsigned n)
+static ssize_t write_frame(const struct tap *t, const struct gather *g, const struct pkt *piece)
+{
+    struct iovec iov[1 + TAP_PIECES];
+    unsigned n = 0;
+
+    if (t->vnet)
+        iov[n++] = (struct iovec){ .iov_base = (void *)(uintptr_t)g->vnet, .iov_len = VNET_LEN };
+    for (unsigned i = 0; i < g->n && i < TAP_PIECES; i++)
+        iov[n++] =
+            (struct iovec){ .iov_base = piece[g->first + i].p, .iov_len = piece[g->first + i].len };
+    return writev(t->fd, iov, (int)n);
+}
+
+int tap_write(struct tap *t, const struct gather *g, unsigned n, const struct pkt *piece)
 {
     unsigned taken = 0;
 
     for (unsigned i = 0; i < n; i++) {
-        if (write(t->fd, p[i].p, p[i].len) >= 0)
-            taken++;
-        else if (!count_refusal(&t->stats, errno))
-            return -ENODEV;
+        bool superframe = g[i].n > 1;
+        if (write_frame(t, &g[i], piece) < 0) {
+            if (!count_refusal(t, errno, superframe))
+                return -ENODEV;
+            continue;
+        }
+        taken++;
+        t->stats.tx_super += superframe;
+        t->stats.tx_pieces += superframe ? g[i].n : 0;
     }
     t->stats.tx += taken;
     return (int)taken;

@@ -3,8 +3,14 @@
  *
  * DOC: the device lives as long as its descriptor and vanishes with it, also after kill -9. It
  * starts without carrier; its owner raises carrier when there is somebody at the other end. Frames
- * are read into buffers that belong to struct tap, each with the head- and tailroom of burst.h
- * around it, so that an engine seals them in place. Nothing is allocated after tap_open().
+ * are read one behind the other into one buffer that belongs to struct tap, with just the room
+ * around each in which an engine seals it in place (burst.h). Nothing is allocated after
+ * tap_open().
+ *
+ * Where the kernel can, frames travel with a virtio header, which lets it leave checksums open and
+ * hand over and take up to 64 KiB in one superframe; this file passes those headers on as they are.
+ * SIXTAP_TAP_OFFLOAD in the environment overrides for tests: "off" (no virtio headers), "none"
+ * (virtio headers, but nothing offered), "tcp" (no UDP superframes).
  *
  * Of the content this file knows nothing but its greatest length.
  */
@@ -14,8 +20,10 @@
 #include "proto/burst.h"
 
 #define TAP_NAME_MAX  15
-#define TAP_FRAME_MAX 9018u /* MTU 9000, Ethernet 14, one VLAN tag 4 */
-#define TAP_BURST     64u   /* frames tap_read() returns at most */
+#define TAP_FRAME_MAX 9018u  /* MTU 9000, Ethernet 14, one VLAN tag 4 */
+#define TAP_SUPER_MAX 65589u /* Ethernet 14, IPv6 header 40, payload 65 535 */
+#define TAP_BURST     64u    /* frames tap_read() returns at most */
+#define TAP_PIECES    64u    /* of one frame written */
 
 enum tap_mode {
     TAP_ETHERNET, /* TAP: frames start with 14 octets of Ethernet */
@@ -26,11 +34,13 @@ struct tap;
 
 struct tap_stats {
     uint64_t rx, tx;      /* packets passed */
-    uint64_t rx_oversize; /* longer than TAP_FRAME_MAX, dropped */
+    uint64_t rx_oversize; /* longer than TAP_FRAME_MAX (TAP_SUPER_MAX), dropped */
     uint64_t rx_errors;   /* reads that failed otherwise */
     uint64_t tx_full;     /* the kernel had no room (EAGAIN, ENOBUFS, ENOMEM) */
     uint64_t tx_down;     /* the device is down (EIO) */
     uint64_t tx_errors;   /* refused otherwise (EINVAL: not a frame) */
+    uint64_t tx_super;    /* of tx, superframes */
+    uint64_t tx_pieces;   /* frames they were joined from */
 };
 
 /* tap_name_ok() - 1..15 octets, no '/', ':', '%', white space or control octet, not "." or ".."
@@ -64,15 +74,24 @@ int tap_get_mac(const struct tap *t, struct mac *ret);
  * Return: 0; -ENODEV the device is gone; other -errno */
 int tap_set_carrier(struct tap *t, bool on);
 
-/* tap_read() - up to min(@cap, TAP_BURST) frames
- * @out: descriptors into buffers of @t, good until the next tap_read(); PKT_HEADROOM octets before
- * and PKT_TAILROOM behind each are the caller's to write Return: number of frames, 0 when none
- * waits; -ENODEV when the device was deleted under us (stop polling: the descriptor stays readable
- * for ever) */
-int tap_read(struct tap *t, struct pkt *out, unsigned cap);
+/* tap_takes() - SUPER_* that may be written now; 0: ordinary frames only. A kernel that refuses one
+ * after all makes it 0. */
+unsigned tap_takes(const struct tap *t);
 
-/* tap_write() - hand @n frames to the kernel; what it does not take is counted and skipped
+/* tap_gives() - SUPER_* that tap_read() may return */
+unsigned tap_gives(const struct tap *t);
+
+/* tap_read() - up to min(@cap, TAP_BURST) frames, less when the buffer is full
+ * @out: point into the buffer of @t, good until the next tap_read(); PKT_ROOM_TAP or
+ *       PKT_ROOM_TUN octets before and PKT_ROOM_BEHIND behind each are the caller's to write
+ * @ret_more: the burst ended for want of room; more may wait
+ * Return: number of frames, 0 when none waits; -ENODEV when the device was deleted under us (stop
+ * polling: the descriptor stays readable for ever) */
+int tap_read(struct tap *t, struct super *out, unsigned cap, bool *ret_more);
+
+/* tap_write() - hand frames to the kernel; what it does not take is counted and skipped
+ * @g: @n of them, each of at most TAP_PIECES pieces of @piece
  * Return: number taken; -ENODEV when the device is gone */
-int tap_write(struct tap *t, const struct pkt *p, unsigned n);
+int tap_write(struct tap *t, const struct gather *g, unsigned n, const struct pkt *piece);
 
 #endif

@@ -534,15 +534,15 @@ static void cleans_up_after_a_killed_one(void **state)
 static void solicits_at_once(void **state)
 {
     const struct device_want w = want();
-    struct pkt p[8];
-    bool seen = false;
+    struct super p[8];
+    bool seen = false, more;
 
     (void)state;
     assert_true(apply(&w) > 0);
     mono_ns carrier_on = netns_now();
     mono_ns deadline = carrier_on + 100 * NS_PER_MS;
     while (!seen && netns_wait(tap_fd(device_tap(dev)), deadline)) {
-        int n = tap_read(device_tap(dev), p, 8);
+        int n = tap_read(device_tap(dev), p, 8, &more);
 
         assert_true(n >= 0);
         for (int i = 0; i < n; i++)
@@ -584,6 +584,7 @@ static void send_ra(const struct device_want *w)
     uint8_t *ip = f + 14, *ra = ip + 40, *pio = ra + 16;
     const struct ip6 source = mac_link_local(w->router_mac);
     const struct pkt p = { f, RA_LEN };
+    const struct gather g = { .n = 1 };
 
     memcpy(f + 6, w->router_mac.b, MAC_LEN);
     be16_store(f + 12, 0x86dd);
@@ -604,7 +605,7 @@ static void send_ra(const struct device_want *w)
     be32_store(pio + 8, 3600);
     memcpy(pio + 16, w->segment.addr.b, IP6_LEN);
     be16_store(ra + 2, cksum_upper(ip, 58, ra, 48));
-    assert_int_equal(tap_write(device_tap(dev), &p, 1), 1);
+    assert_int_equal(tap_write(device_tap(dev), &g, 1, &p), 1);
 }
 
 /* wait_kernel_address() - until the kernel has made @text from an RA, tentative or not */

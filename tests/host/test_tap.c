@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -120,7 +121,7 @@ static void send_frames(int fd, unsigned first, unsigned n, size_t len)
     }
 }
 
-static bool is_ours(const struct pkt *p, unsigned number, size_t len)
+static bool is_ours(const struct super *p, unsigned number, size_t len)
 {
     return p->len == len && be16_load(p->p + 12) == 0x86dd && be16_load(p->p + 14) == number;
 }
@@ -129,25 +130,26 @@ static void bursts_with_room_around(void **state)
 {
     struct tap *t = open_up(TAP_ETHERNET, 1500);
     int fd = netns_packet_socket(tap_ifindex(t));
-    struct pkt p[TAP_BURST + 1];
+    struct super p[TAP_BURST + 1];
+    bool more;
 
     (void)state;
     assert_true(fd >= 0);
-    assert_int_equal(tap_read(t, p, TAP_BURST), 0);
+    assert_int_equal(tap_read(t, p, TAP_BURST, &more), 0);
     send_frames(fd, 0, TAP_BURST + 6, 1514);
-    int n = tap_read(t, p, TAP_BURST + 1);
+    int n = tap_read(t, p, TAP_BURST + 1, &more);
     assert_int_equal(n, TAP_BURST);
     /* what an engine writes around one frame must not reach another */
     for (unsigned i = 0; i < TAP_BURST; i++) {
-        memset(p[i].p - PKT_HEADROOM, 0xee, PKT_HEADROOM);
-        memset(p[i].p + p[i].len, 0xee, PKT_TAILROOM);
+        memset(p[i].p - PKT_ROOM_TAP, 0xee, PKT_ROOM_TAP);
+        memset(p[i].p + p[i].len, 0xee, PKT_ROOM_BEHIND);
     }
     for (unsigned i = 0; i < TAP_BURST; i++)
         assert_true(is_ours(&p[i], i, 1514));
-    assert_int_equal(tap_read(t, p, 4), 4);
+    assert_int_equal(tap_read(t, p, 4, &more), 4);
     assert_true(is_ours(&p[0], TAP_BURST, 1514));
-    assert_int_equal(tap_read(t, p, 4), 2);
-    assert_int_equal(tap_read(t, p, 4), 0);
+    assert_int_equal(tap_read(t, p, 4, &more), 2);
+    assert_int_equal(tap_read(t, p, 4, &more), 0);
     assert_int_equal(tap_stats(t)->rx, TAP_BURST + 6);
     close(fd);
     tap_close(t);
@@ -155,16 +157,20 @@ static void bursts_with_room_around(void **state)
 
 static void longest_and_too_long(void **state)
 {
+    setenv("SIXTAP_TAP_OFFLOAD", "off", 1);
     struct tap *t = open_up(TAP_ETHERNET, 12000);
+    unsetenv("SIXTAP_TAP_OFFLOAD");
     int fd = netns_packet_socket(tap_ifindex(t));
-    struct pkt p[8];
+    struct super p[8];
+    bool more;
 
     (void)state;
+    assert_int_equal(tap_takes(t) | tap_gives(t), 0);
     send_frames(fd, 1, 1, TAP_FRAME_MAX);
     send_frames(fd, 2, 1, TAP_FRAME_MAX + 1);
     send_frames(fd, 3, 1, 12000);
     send_frames(fd, 4, 1, 60);
-    assert_int_equal(tap_read(t, p, 8), 2);
+    assert_int_equal(tap_read(t, p, 8, &more), 2);
     assert_true(is_ours(&p[0], 1, TAP_FRAME_MAX));
     assert_true(is_ours(&p[1], 4, 60));
     assert_int_equal(tap_stats(t)->rx_oversize, 2);
@@ -180,11 +186,14 @@ static void written_frames_arrive(void **state)
                              { 0x33, 0x33, 0, 0, 0, 1, 6, 1, 1, 1, 1, 1, 0x86, 0xdd, 0, 2 } };
     /* the middle one is shorter than an Ethernet header: refused, and the rest still goes */
     const struct pkt p[] = { { frame[0], 64 }, { frame[0], 7 }, { frame[1], 64 } };
+    const struct gather g[] = { { .first = 0, .n = 1 },
+                                { .first = 1, .n = 1 },
+                                { .first = 2, .n = 1 } };
     uint8_t got[128];
     unsigned seen = 0;
 
     (void)state;
-    assert_int_equal(tap_write(t, p, 3), 2);
+    assert_int_equal(tap_write(t, g, 3, p), 2);
     assert_int_equal(tap_stats(t)->tx, 2);
     assert_int_equal(tap_stats(t)->tx_errors, 1);
     mono_ns deadline = netns_now() + WAIT;
@@ -198,10 +207,11 @@ static void written_frames_arrive(void **state)
     assert_int_equal(seen, 2);
 
     assert_int_equal(nl_link_down(nl, tap_ifindex(t)), 0);
-    assert_int_equal(tap_write(t, p, 1), 0);
+    assert_int_equal(tap_write(t, g, 1, p), 0);
     assert_int_equal(tap_stats(t)->tx_down, 1);
-    struct pkt in;
-    assert_int_equal(tap_read(t, &in, 1), 0);
+    struct super in;
+    bool more;
+    assert_int_equal(tap_read(t, &in, 1, &more), 0);
     close(fd);
     tap_close(t);
 }
@@ -211,7 +221,8 @@ static void tun_has_no_ethernet(void **state)
     struct tap *t = open_up(TAP_IP, 1400);
     uint8_t udp[48] = { 0x60, [5] = 8, [6] = 17, [7] = 64 };
     int fd = netns_packet_socket(tap_ifindex(t));
-    struct pkt p[8];
+    struct super p[8];
+    bool more;
     struct mac mac;
 
     (void)state;
@@ -221,7 +232,7 @@ static void tun_has_no_ethernet(void **state)
                               .sll_protocol = htons(ETH_P_IPV6),
                               .sll_ifindex = (int)tap_ifindex(t) };
     assert_int_equal(sendto(fd, udp, sizeof(udp), 0, (struct sockaddr *)&to, sizeof(to)), 48);
-    int n = tap_read(t, p, 8);
+    int n = tap_read(t, p, 8, &more);
     bool seen = false;
     for (int i = 0; i < n; i++)
         seen |= p[i].len == 48 && memcmp(p[i].p, udp, 48) == 0;
@@ -235,15 +246,17 @@ static void deleted_under_us(void **state)
     struct tap *t = open_up(TAP_ETHERNET, 1500);
     uint8_t frame[64] = { 0x33, 0x33, [12] = 0x86, 0xdd };
     const struct pkt out = { frame, sizeof(frame) };
-    struct pkt in;
+    const struct gather one = { .n = 1 };
+    struct super in;
     struct mac mac;
+    bool more;
 
     (void)state;
     assert_int_equal(netns_delete_link(tap_ifindex(t)), 0);
     assert_true(netns_wait(tap_fd(t), netns_now() + WAIT)); /* a poller wakes up */
-    assert_int_equal(tap_read(t, &in, 1), -ENODEV);
-    assert_int_equal(tap_read(t, &in, 1), -ENODEV);
-    assert_int_equal(tap_write(t, &out, 1), -ENODEV);
+    assert_int_equal(tap_read(t, &in, 1, &more), -ENODEV);
+    assert_int_equal(tap_read(t, &in, 1, &more), -ENODEV);
+    assert_int_equal(tap_write(t, &one, 1, &out), -ENODEV);
     assert_int_equal(tap_set_mac(t, mac_b), -ENODEV);
     assert_int_equal(tap_get_mac(t, &mac), -ENODEV);
     assert_int_equal(tap_set_carrier(t, true), -ENODEV);

@@ -77,11 +77,11 @@ static void check_cut(const char *name, const struct flow *f, uint8_t flags, uin
             if (out[i].len != want_len || memcmp(out[i].p, want, want_len) != 0)
                 fail_msg("%s: frame at %zu differs", name, at);
             /* the room an engine writes is its own, inside the arena, and no more */
-            assert_true(out[i].p + f->l2_len - PKT_SEAL_HEAD >= a.p);
-            assert_true(out[i].p + out[i].len + PKT_SEAL_TAIL <= a.p + a.len);
+            size_t room = f->l2_len ? PKT_ROOM_TAP : PKT_ROOM_TUN;
+            assert_true(out[i].p - room >= a.p);
+            assert_true(out[i].p + out[i].len + PKT_ROOM_BEHIND <= a.p + a.len);
             if (i > 0)
-                assert_ptr_equal(out[i].p + f->l2_len - PKT_SEAL_HEAD,
-                                 out[i - 1].p + out[i - 1].len + PKT_SEAL_TAIL);
+                assert_ptr_equal(out[i].p - room, out[i - 1].p + out[i - 1].len + PKT_ROOM_BEHIND);
             at += seg;
         }
     }

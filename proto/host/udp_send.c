@@ -109,6 +109,8 @@ static unsigned prepare(struct udp *u, const struct dgram *dg, const struct walk
         const struct dgram *d = &dg[u->pack.order[at]];
         if (n > 0 && (*ret_frag || (d->flags & DGRAM_MAY_FRAGMENT)))
             break;
+        if (at == w->singly && w->at < at)
+            break; /* first see how those fare */
         if (at < w->singly) {
             u->tx_iov[n] = (struct iovec){ .iov_base = d->p, .iov_len = d->len };
             write_msg(u, n, d, 1, &u->tx_iov[n], 1);

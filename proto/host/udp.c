@@ -132,15 +132,17 @@ static int open_socket(struct udp *u, struct endpoint bind_to, const struct udp_
  * Pages never written to cost nothing. */
 static int alloc_buffers(struct udp *u)
 {
+    unsigned n = u->gro ? UDP_ASK_MAX : UDP_BURST;
+
     u->rx_len = u->gro ? UDP_RUN_LEN : u->buf_len;
     u->ask = u->gro ? UDP_ASK_MIN : UDP_BURST;
     u->rx_stride = (PKT_HEADROOM + u->rx_len + PKT_TAILROOM + ALIGN - 1) / ALIGN * ALIGN;
     u->rx_stride += u->gro ? COLOUR : 0;
-    u->rx_buf = aligned_alloc(ALIGN, (size_t)UDP_BURST * u->rx_stride);
+    u->rx_buf = aligned_alloc(ALIGN, (size_t)n * u->rx_stride);
     u->wait.mem = malloc(4 * UDP_BACKLOG);
     if (!u->rx_buf || !u->wait.mem)
         return -ENOMEM;
-    for (unsigned i = 0; i < UDP_BURST; i++)
+    for (unsigned i = 0; i < n; i++)
         u->rx_iov[i] = (struct iovec){
             .iov_base = u->rx_buf + (size_t)i * u->rx_stride + PKT_HEADROOM,
             .iov_len = u->rx_len,

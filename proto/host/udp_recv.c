@@ -121,7 +121,7 @@ static void adapt(struct udp *u, size_t octets)
 {
     if (!u->gro)
         return;
-    if (u->more && 2 * octets <= UDP_ASK_GOAL && u->ask < UDP_BURST)
+    if (u->more && 2 * octets <= UDP_ASK_GOAL && u->ask < UDP_ASK_MAX)
         u->ask *= 2;
     else if (octets > UDP_ASK_GOAL && u->ask > UDP_ASK_MIN)
         u->ask /= 2;

@@ -5,8 +5,8 @@
  * relay receives it, turns each descriptor to its destination and sends it on from the receive
  * buffer, as the router's io.c does; then the destinations are emptied. The figure is the thread's
  * CPU time, which other work on the machine disturbs little: two system calls, two copies, and the
- * kernel's way into the destination's socket. Feed "joined": what comes in was sent in runs, as from
- * a client on a path that carries them; "single": MTU-sized packets that nobody has joined.
+ * kernel's way into the destination's socket. Feed "joined": what comes in was sent in runs, as
+ * from a client on a path that carries them; "single": MTU-sized packets that nobody has joined.
  *
  *   udp_relay [ROUNDS]     all rows, the four modes interleaved; medians of ROUNDS (default 9)
  */
@@ -95,17 +95,17 @@ static void close_all(struct relay *r, const struct row *row)
 
 static void feed(struct relay *r, const struct row *row)
 {
-    for (unsigned i = 0; i < row->batch; i += row->run) {
+    /* of one peer: the whole batch in one call */
+    unsigned run = row->peers == 1 ? row->batch : row->run, peer = 0;
+
+    for (unsigned i = 0; i < row->batch; i += run) {
         struct dgram d[BATCH_MAX];
-        /* one peer: the whole batch in one call */
-        unsigned n = row->peers == 1 ? row->batch : row->run;
-        for (unsigned k = 0; k < n; k++)
+        for (unsigned k = 0; k < run; k++)
             d[k] = (struct dgram){ .peer = where(r->u),
                                    .len = row->len,
                                    .p = text + (size_t)k * row->len };
-        udp_send(r->src[i / row->run % row->peers], d, n);
-        if (row->peers == 1)
-            return;
+        udp_send(r->src[peer], d, run);
+        peer = peer + 1 < row->peers ? peer + 1 : 0;
     }
 }
 

@@ -63,8 +63,8 @@ wait_for() {
     done
 }
 
-start() { # HOST LOG COMMAND... - in the background
-    in_ns "$1" "${@:3}" >"$dir/$2.log" 2>&1 </dev/null &
+start() { # HOST LOG COMMAND... - in the background; not by in_ns, which would be a shell in between
+    ip netns exec "$tag-$1" "${@:3}" >"$dir/$2.log" 2>&1 </dev/null &
     pids+=($!)
 }
 
@@ -74,7 +74,7 @@ gone() { # PID...
 }
 
 clean_up() {
-    local code=$? h
+    local code=$? h left=
     trap '' INT TERM HUP
     trap - EXIT
     if [ ${#pids[@]} -gt 0 ]; then
@@ -83,8 +83,11 @@ clean_up() {
         wait "${pids[@]}" 2>/dev/null || true
     fi
     for h in "${hosts[@]}"; do
-        [ ! -e "/run/netns/$tag-$h" ] || ip netns del "$tag-$h" || true
+        [ -e "/run/netns/$tag-$h" ] || continue
+        left+=$(ip netns pids "$tag-$h" | sed 's/^/ /' | tr -d '\n')
+        ip netns del "$tag-$h" || true
     done
+    [ -z "$left" ] || echo "demo.sh: still running in what was a namespace of the demo: process$left" >&2
     [ -z "$dir" ] || rm -rf "$dir"
     exit "$code"
 }

@@ -7,7 +7,7 @@ PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config libsodium-dev libev-d
     libjson-c-dev libcmocka-dev)
 # Vector crypto is an x86-64 library; without it the build works on libsodium alone.
 [ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ] || PACKAGES_BUILD+=(libipsec-mb-dev)
-PACKAGES_TEST=(iproute2 iputils-ping nftables conntrack curl procps ethtool python3 python3-pytest python3-scapy)
+PACKAGES_TEST=(iproute2 iputils-ping nftables conntrack curl procps ethtool ndisc6 python3 python3-pytest python3-scapy)
 PACKAGES_CI=(clang clang-format clang-tidy)
 PACKAGES_DEMO=(iproute2 iputils-ping nftables conntrack curl procps python3)
 

@@ -11,8 +11,8 @@
 from socket import AF_INET6, inet_ntop, inet_pton
 
 import pytest
-from scapy.layers.inet6 import (ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA, ICMPv6NDOptDstLLAddr, ICMPv6NDOptMTU,
-                                ICMPv6NDOptPrefixInfo, ICMPv6NDOptSrcLLAddr, IPv6)
+from scapy.layers.inet6 import (ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA, ICMPv6ND_RS, ICMPv6NDOptDstLLAddr,
+                                ICMPv6NDOptMTU, ICMPv6NDOptPrefixInfo, ICMPv6NDOptSrcLLAddr, IPv6)
 from scapy.layers.l2 import Ether
 from scapy.utils6 import in6_getnsma, in6_getnsmac
 
@@ -31,6 +31,13 @@ def two_clients(lab, configure="netlink", addressing="stable"):
     a = lab.client("a", lab.public("a"), f"configure: {configure}\n").wait_up()
     b = lab.client("b", lab.public("b"), f"configure: {configure}\n").wait_up()
     return r, a, b
+
+
+def solicit(client):
+    """A Router Solicitation; a kernel that has seen an RA never sends one by itself."""
+    Injector(client.ns, TAP).send(Ether(src=client.mac(), dst="33:33:00:00:00:02")
+                                  / IPv6(src=client.link_local(), dst="ff02::2", hlim=255)
+                                  / ICMPv6ND_RS() / ICMPv6NDOptSrcLLAddr(lladdr=client.mac()))
 
 
 def test_cache_holds_the_owners_mac():
@@ -81,12 +88,7 @@ def test_router_advertisement(addressing):
         assert len(routes) == 1
         assert (routes[0]["protocol"], routes[0]["gateway"], routes[0]["pref"]) == ("ra", ROUTER_LL, "low")
 
-        if a.ns.run("sh", "-c", "command -v rdisc6", check=False).returncode == 0:
-            text = a.ns.run("rdisc6", "-1", "-r", "10", TAP).stdout
-            assert f"from {ROUTER_LL}" in text
-            assert PREFIX in text
-        else:
-            a.ns.ip(f"link set {TAP} down", f"link set {TAP} up")
+        solicit(a)
         ra = wait_for("an RA", lambda: packets(heard, ICMPv6ND_RA))[0]
         assert (ra[Ether].src, ra[IPv6].src, ra[IPv6].hlim) == (ROUTER_MAC, ROUTER_LL, 255)
         assert ra[ICMPv6ND_RA].routerlifetime > 0
@@ -102,7 +104,7 @@ def test_router_without_uplink_is_no_default_router():
         lab.router(clients=["a"], addressing="eui64", uplink=False)
         a = lab.client("a", lab.public("a"), "configure: ra\n").wait_up()
         heard = lab.sniff(a.ns, TAP)
-        a.ns.run("rdisc6", "-1", "-r", "10", TAP, check=False)
+        solicit(a)
         ra = wait_for("an RA", lambda: packets(heard, ICMPv6ND_RA))[0]
         assert ra[ICMPv6ND_RA].routerlifetime == 0
         assert not a.ns.ip_json("-6", "route", "show", "default")
@@ -177,3 +179,5 @@ def test_ndisc6():
         if a.ns.run("sh", "-c", "command -v ndisc6", check=False).returncode != 0:
             pytest.skip("ndisc6 is not installed")
         assert ROUTER_MAC in a.ns.run("ndisc6", "-1", "-r", "10", ROUTER_LL, TAP).stdout.lower()
+        text = a.ns.run("rdisc6", "-1", "-r", "10", TAP).stdout
+        assert f"from {ROUTER_LL}" in text and PREFIX in text

@@ -248,6 +248,11 @@ unsigned sim_flow(struct sim *w, int from, int to, mono_ns period, unsigned burs
 /* sim_flow_whole() - fails the test unless all that was sent arrived, each once */
 void sim_flow_whole(const struct sim *w, unsigned flow);
 
+/* sim_talk() - a packet every 100 ms from client 0 to 1 and back, and from the uplink to 0
+ * sim_all_whole() - sim_flow_whole() of all flows */
+void sim_talk(struct sim *w, mono_ns life);
+void sim_all_whole(const struct sim *w);
+
 /* sim_ping() - one echo request from @c's global address, or the link-local one to such a @dst */
 void sim_ping(struct sim_client *c, struct ip6 dst);
 

@@ -206,6 +206,19 @@ void sim_flow_whole(const struct sim *w, unsigned flow)
                  fl->from, fl->to, fl->n_sent, fl->n_got, fl->n_dup, fl->n_refused);
 }
 
+void sim_talk(struct sim *w, mono_ns life)
+{
+    sim_flow(w, 0, 1, time_ms(100), 1, life);
+    sim_flow(w, 1, 0, time_ms(100), 1, life);
+    sim_flow(w, SIM_UPLINK, 0, time_ms(100), 1, life);
+}
+
+void sim_all_whole(const struct sim *w)
+{
+    for (unsigned f = 0; f < w->n_flows; f++)
+        sim_flow_whole(w, f);
+}
+
 /* ---- echo and ND ---- */
 
 void sim_ping(struct sim_client *c, struct ip6 dst)

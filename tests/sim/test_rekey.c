@@ -51,8 +51,7 @@ static void nothing_lost(void **state)
             struct sim *w = talkers(seed, row[r].period, row[r].burst, row[r].life);
             w->up = w->down = row[r].pipe;
             sim_run(w, row[r].life + time_s(5));
-            for (unsigned f = 0; f < w->n_flows; f++)
-                sim_flow_whole(w, f);
+            sim_all_whole(w);
             for (unsigned i = 0; i < 2; i++) {
                 struct sim_client *c = w->client[i];
                 sim_consistent(c);
@@ -204,8 +203,7 @@ static void replies_lost(void **state)
     sim_run(w, time_s(20));
     sim_consistent(w->client[0]);
     sim_run(w, time_s(120));
-    for (unsigned f = 0; f < w->n_flows; f++)
-        sim_flow_whole(w, f);
+    sim_all_whole(w);
     sim_free(w);
 }
 

@@ -113,11 +113,12 @@ static size_t put_flow_packet(uint8_t *p, const struct sim *w, unsigned flow, ui
 static void send_burst(struct sim *w, unsigned flow)
 {
     struct sim_flow *fl = &w->flow[flow];
+    const unsigned n = fl->burst;
     uint8_t ip[1500];
     struct pkt f[BURST_MAX];
 
     if (fl->from == SIM_UPLINK) {
-        for (unsigned i = 0; i < fl->burst; i++) {
+        for (unsigned i = 0; i < n; i++) {
             size_t len = put_flow_packet(ip, w, flow, fl->n_sent++);
             sim_router_tun(w, ip, len);
         }
@@ -125,15 +126,15 @@ static void send_burst(struct sim *w, unsigned flow)
     }
     struct sim_client *c = w->client[fl->from];
     if (!c->e || !c->dev.carrier) {
-        fl->n_refused += fl->burst;
+        fl->n_refused += n;
         return;
     }
-    for (unsigned i = 0; i < fl->burst; i++) {
+    for (unsigned i = 0; i < n; i++) {
         size_t len = put_flow_packet(ip, w, flow, fl->n_sent++);
         f[i] = new_frame(c, sim_global(w, fl->to), len);
         memcpy(f[i].p + ETH_LEN, ip, len);
     }
-    transmit(c, f, fl->burst);
+    transmit(c, f, n);
 }
 
 static void flow_timer(struct sim *w, void *arg)

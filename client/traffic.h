@@ -12,7 +12,6 @@
 #include "client/tunnel.h"
 #include "client/want.h"
 
-
 /* traffic_up() - turn the frame @f into plaintext for keyset_seal_run()
  * @f:        PKT_HEADROOM before and PKT_TAILROOM behind are written
  * @ret, @ret_kind: valid after DROP_NONE; @ret points into @f's buffer

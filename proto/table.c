@@ -64,7 +64,8 @@ static uint32_t home_of(const struct table *t, const void *key)
     return (uint32_t)hash & t->mask;
 }
 
-/* The cell that holds @key, or the empty one where it would go. Ends: a third of the cells is empty.
+/* The cell that holds @key, or the empty one where it would go. Ends: a third of the cells is
+ * empty.
  */
 static uint32_t cell_of(const struct table *t, const void *key)
 {

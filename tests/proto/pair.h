@@ -28,7 +28,7 @@ struct pair { /* a client and a router that know each other */
 extern struct packet pair_pool[RUN_MAX];
 extern struct rx pair_rx[BURST_MAX];
 extern struct seal_cache pair_cache[2];
-    /* of client and router, since the last pair_init() */ /* results of the last run opened */
+/* of client and router, since the last pair_init() */ /* results of the last run opened */
 
 /* pair_keypair() - the keypair login number @n gives to either side */
 struct keypair pair_keypair(unsigned n, enum keypair_role role, mono_ns now);

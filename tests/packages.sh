@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034
 # packages.sh - the Debian 12 packages of each purpose, and a function that installs the missing ones
-# Read by tests/run.sh, conf/demo.sh and .ci/run; README "Dependencies" lists the same.
+# Read by tests/run.sh, tests/bench/run.sh, conf/demo.sh and .ci/run; README "Dependencies" lists the same.
 
 PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config libsodium-dev libev-dev libyaml-dev libmnl-dev libcap-ng-dev
     libjson-c-dev libcmocka-dev)
@@ -9,6 +9,8 @@ PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config libsodium-dev libev-d
 [ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ] || PACKAGES_BUILD+=(libipsec-mb-dev)
 PACKAGES_TEST=(iproute2 iputils-ping nftables conntrack curl procps ethtool ndisc6 python3 python3-pytest python3-scapy)
 PACKAGES_CI=(clang clang-format clang-tidy)
+PACKAGES_BENCH=(iproute2 iputils-ping iperf3 gcc ethtool openssl python3 fastd n2n tinc openvpn vtun wireguard-go wireguard-tools
+    nebula quicktun)
 PACKAGES_DEMO=(iproute2 iputils-ping nftables conntrack curl procps python3)
 
 # install_packages NAME... - apt-get install those that are not there

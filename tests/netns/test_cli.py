@@ -32,7 +32,8 @@ def write(path, text, mode=0o600):
 def test_version_and_help(program):
     version = run(program, "--version")
     assert (version.returncode, version.stderr) == (0, "")
-    assert re.fullmatch(program + r" \d+\.\d+\.\d+\n", version.stdout)
+    assert re.fullmatch(program + r" \d+\.\d+\.\d+\n"
+                        r"AES-256-GCM: \w.*\nChaCha20-Poly1305: \w.*\n", version.stdout), "who does the ciphers here"
     for word in ("--help", "-h", "help"):
         text = run(program, word)
         assert text.returncode == 0

@@ -71,7 +71,7 @@ static void check_members(const struct members *ms, const struct bindings *b)
     assert_int_equal(table_count(&ms->by_key), live);
     assert_int_equal(table_count(&ms->by_mac), live);
     assert_int_equal(table_count(&b->by_addr), bound);
-    uint8_t *seen = calloc(ms->n_max, 1);
+    uint8_t *seen = calloc(ms->n_max + 1, 1);
     assert_non_null(seen);
     for (uint32_t i = 0; i < ms->n_free; i++) {
         assert_true(ms->free_slot[i] < ms->n_max);
@@ -112,7 +112,7 @@ static void check_indices(const struct members *ms, const struct admit *ad)
 static void check_tentatives(const struct admit *ad)
 {
     uint32_t used = 0;
-    uint8_t *seen = calloc(ad->n_max, 1);
+    uint8_t *seen = calloc(ad->n_max + 1, 1);
 
     assert_non_null(seen);
     for (uint32_t i = 0; i < ad->n_max; i++) {

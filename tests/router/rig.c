@@ -423,7 +423,7 @@ void guest_rejoin(struct guest *g, struct rig *r)
 
 void guest_rekey(struct guest *g, struct rig *r)
 {
-    struct control reply;
+    struct control reply = { .number = 0 };
 
     guest_login(g, r);
     guest_control(

@@ -205,6 +205,39 @@ static void goodbye(void **state)
     assert_int_equal(a.n_nudge, 1);
 }
 
+/* Nothing is done for a member after its goodbye, and a login it confirms in that very burst is not
+ * lost with it: the CONFIRM it sends again finds the tentative keypair. */
+static void goodbye_in_a_burst(void **state)
+{
+    uint8_t p[64];
+    struct control bye = { .type = TLV_GOODBYE };
+    struct control confirm = { .type = TLV_CONFIRM, .size = PROBE_MIN_LEN };
+
+    (void)state;
+    two_members();
+    struct keyset old = b.keys;
+    guest_ask(&b, &rig); /* b sends with its new keys from here on */
+    size_t len = guest_seal_control(&a, &rig, &bye, 0, p);
+    rig_queue(&rig, a.ep, p, len);
+    len = guest_seal_control(&a, &rig, &confirm, PROBE_MIN_LEN, p);
+    rig_queue(&rig, a.ep, p, len);
+    struct keyset new = b.keys;
+    b.keys = old;
+    len = guest_seal_control(&b, &rig, &bye, 0, p);
+    rig_queue(&rig, b.ep, p, len);
+    b.keys = new;
+    len = guest_seal_control(&b, &rig, &confirm, PROBE_MIN_LEN, p);
+    rig_queue(&rig, b.ep, p, len);
+    rig_run(&rig);
+    assert_int_equal(rig.out.n_dg, 0);
+    assert_null(rig_member(&rig, &a));
+    assert_null(rig_member(&rig, &b));
+    assert_int_equal(rig.re->admit.n_used, 1);
+    guest_confirm(&b, &rig);
+    assert_int_equal(guest_has_control(&b, TLV_CONFIRM_ACK, NULL), 1);
+    assert_true(mac_eq(rig_member(&rig, &b)->mac, b.s.mac)); /* by its lease */
+}
+
 /* In one burst a member says goodbye, others speak to it, and somebody new comes: nothing meant for
  * the old reaches the new one, who gets the slot no sooner than the next call. */
 static void slot_reuse(void **state)
@@ -435,6 +468,7 @@ int main(void)
         ROW(impossible_sources),
         ROW(loopback_tests_itself),
         ROW(goodbye),
+        ROW(goodbye_in_a_burst),
         ROW(slot_reuse),
         ROW(silence),
         ROW(keys_end),

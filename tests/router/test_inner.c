@@ -151,6 +151,28 @@ static void roles(void **state) /* R4, R5, R34, R38, H52, H59 */
     assert_int_equal(rig.out.n_dg, 0);
 }
 
+/* A first fragment that does not show what it carries may carry anything. */
+static void undecided(void **state) /* R34, R51 */
+{
+    uint8_t ip[80];
+
+    (void)state;
+    members();
+    for (unsigned there = 0; there <= 8;
+         there += 4) { /* octets of ICMPv6 behind the Fragment header */
+        (void)put_icmp6(ip, addr("a.ll"), addr("b.ll"), NH_ICMPV6, 255, 48 + there);
+        memset(ip + 40, 0, 8 + there);
+        ip[6] = NH_FRAGMENT;
+        ip[40] = NH_ICMPV6;
+        ip[43] = 1; /* more follow */
+        if (there)
+            ip[48] = ND_RA;
+        guest_ip(&a, &rig, KIND_PEER, b.s.mac, ip, 48 + there);
+        assert_int_equal(rig.out.n_dg, 0);
+        assert_int_equal(rig_drops(&rig, there ? DROP_ND_ROLE : DROP_EXT_CHAIN), 1);
+    }
+}
+
 static void icmp_passes(void **state) /* R73 */
 {
     static const uint8_t type[] = { 1, 2, 3, 4, 128, 129 };
@@ -316,14 +338,9 @@ static void frames(void **state) /* H4, H46, H61, H63 */
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(too_big),
-        ROW(roles),
-        ROW(icmp_passes),
-        ROW(no_error_about),
-        ROW(errors_are_limited),
-        ROW(group_echo),
-        ROW(stale_mac),
-        ROW(frames),
+        ROW(too_big),     ROW(roles),          ROW(undecided),
+        ROW(icmp_passes), ROW(no_error_about), ROW(errors_are_limited),
+        ROW(group_echo),  ROW(stale_mac),      ROW(frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -356,10 +356,12 @@ static bool count_refusal(struct tap *t, int err, bool superframe)
 static ssize_t write_frame(const struct tap *t, const struct gather *g, const struct pkt *piece)
 {
     struct iovec iov[1 + TAP_PIECES];
+    uint8_t vnet[VNET_LEN]; /* writev() wants what it may write to */
     unsigned n = 0;
 
+    memcpy(vnet, g->vnet, VNET_LEN);
     if (t->vnet)
-        iov[n++] = (struct iovec){ .iov_base = (void *)(uintptr_t)g->vnet, .iov_len = VNET_LEN };
+        iov[n++] = (struct iovec){ .iov_base = vnet, .iov_len = VNET_LEN };
     for (unsigned i = 0; i < g->n && i < TAP_PIECES; i++)
         iov[n++] =
             (struct iovec){ .iov_base = piece[g->first + i].p, .iov_len = piece[g->first + i].len };

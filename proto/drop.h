@@ -51,6 +51,9 @@
     X(SCOPE, "scope", "beyond the scope of the source address")                                    \
     X(NO_UPLINK, "no_uplink", "destination outside the segment and no uplink")                     \
     X(MULTICAST, "multicast", "multicast that is not carried")                                     \
+    X(MULTICAST_RATE, "multicast_rate", "multicast above a client's rate, or too much under way")  \
+    X(ISOLATED, "isolated", "between clients, with isolate: true")                                 \
+    X(MLD_INVALID, "mld_invalid", "MLD message that fails a check")                                \
     X(HOP_LIMIT, "hop_limit", "hop limit used up")                                                 \
     X(NOT_UP, "not_up", "no router or no carrier")                                                 \
     X(CKSUM, "checksum", "wrong ICMPv6 checksum")                                                  \

@@ -41,6 +41,7 @@ void admit_init(struct admit *ad, void *mem, const struct router_config *c, stru
     ad->ms = ms;
     ad->b = b;
     ad->notices = notices;
+    ad->uplink_up = c->uplink != UPLINK_NONE;
     ad->n_max = n;
     ad->next_expiry = NEVER;
     identity_of(&ad->self, c->private_key);
@@ -278,12 +279,16 @@ void admit_settings(const struct admit *ad, struct settings *s, struct mac mac,
     s->keepalive_s = c->keepalive_s;
     s->segment = c->prefix;
     s->segment_flags =
-        (uint8_t)(SEGMENT_ON_LINK | (c->uplink != UPLINK_NONE ? SEGMENT_DEFAULT_ROUTE : 0) |
+        (uint8_t)((c->isolate ? 0 : SEGMENT_ON_LINK) | (ad->uplink_up ? SEGMENT_DEFAULT_ROUTE : 0) |
                   (c->addressing == ADDRESSING_EUI64 ? SEGMENT_AUTONOMOUS : 0));
     if (address) {
         s->address[0] = (struct seg_addr){ .addr = *address, .plen = c->prefix.len };
         s->n_address = 1;
     }
+    for (unsigned i = 0; i < c->n_routes && ad->uplink_up; i++)
+        s->route[s->n_route++] = c->routes[i];
+    for (unsigned i = 0; i < c->n_search; i++)
+        memcpy(s->search[s->n_search++], c->search[i], sizeof(s->search[0]));
     for (unsigned i = 0; i < c->n_dns && i < DNS_MAX; i++)
         s->dns[s->n_dns++] = c->dns[i];
 }
@@ -486,11 +491,25 @@ enum drop admit_inside(struct admit *ad, struct member *m, const uint8_t *msg, m
 
 /* ---- confirmation ---- */
 
-static bool still_free(const struct admit *ad, const struct tentative *t, const struct member *m)
+/* A MAC computed from an endpoint belongs to a client that is there: an attacker who carries a
+ * client's LOGIN to the router from an address of its own must not choose the client's MAC. */
+static bool mac_right(const struct admit *ad, const struct tentative *t, struct endpoint from,
+                      mono_ns now)
+{
+    struct mac lease;
+
+    if (mac_is_assigned(t->mac) || mac_eq(mac_of_endpoint(from), t->mac))
+        return true;
+    return lease_get(ad->ms, t->key, now, &lease) && mac_eq(lease, t->mac);
+}
+
+static bool still_free(const struct admit *ad, const struct tentative *t, const struct member *m,
+                       struct endpoint from, mono_ns now)
 {
     struct member *owner = NULL;
 
-    if (m ? !mac_eq(m->mac, t->mac) : !mac_free_for(ad, t->mac, t->key))
+    if (m ? !mac_eq(m->mac, t->mac)
+          : !mac_free_for(ad, t->mac, t->key) || !mac_right(ad, t, from, now))
         return false;
     if (ad->conf->addressing == ADDRESSING_EUI64 || !t->has_address)
         return true;
@@ -506,7 +525,7 @@ bool admit_confirm(struct admit *ad, uint32_t ref, const struct dgram *from, mon
     uint32_t index = t->kp.local_index;
 
     *ret_new = !m;
-    if (!still_free(ad, t, m))
+    if (!still_free(ad, t, m, from->peer, now))
         return false;
     if (!m && !(m = member_new(ad->ms, t->key, t->mac, ad->conf->prefix, now)))
         return false;

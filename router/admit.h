@@ -60,6 +60,7 @@ struct admit {
     struct bucket all, proven;       /* LOGINs a second: without, and with a valid MAC2 */
     struct rate_by_ip *by_ip;        /* cookies sent to an address */
     struct rate_by_ip *proven_by_ip; /* LOGINs with a valid MAC2 from an address */
+    bool uplink_up;                  /* clients are told of a default route */
     uint64_t opened;                 /* handshakes computed, for status */
 };
 

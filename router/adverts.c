@@ -15,17 +15,22 @@ size_t adverts_build(uint8_t *out, const struct router_config *c, const struct m
     struct nd_ra ra = {
         .hop_limit = 64,
         .lifetime_s = c->uplink == UPLINK_NONE ? 0 : ROUTER_LIFETIME_S,
-        .preference = -1,
+        .preference = (int8_t)((int)c->preference - 1),
         .slla = router_mac,
         .mtu = m->mtu,
         .prefix = c->prefix,
-        .on_link = true,
+        .on_link = !c->isolate,
         .autonomous = c->addressing == ADDRESSING_EUI64,
         .valid_s = PREFIX_VALID_S,
         .preferred_s = PREFIX_PREFERRED_S,
         .dns = c->dns,
         .n_dns = c->n_dns,
         .dns_s = DNS_LIFETIME_S,
+        .route = c->routes,
+        .n_route = c->uplink == UPLINK_NONE ? 0 : c->n_routes,
+        .route_s = ROUTER_LIFETIME_S,
+        .search = c->search,
+        .n_search = c->n_search,
     };
     return nd_build_ra(out, router_ll, dst, &ra);
 }

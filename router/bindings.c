@@ -50,6 +50,7 @@ void bindings_init(struct bindings *b, void *mem, const struct router_config *c,
     b->router[0] = c->address;
     b->router[1] = router_ll;
     b->n_clients = c->n_clients;
+    b->isolate = c->isolate;
     crypto_generichash(b->secret, sizeof(b->secret), label, sizeof(label) - 1, c->private_key,
                        KEY_LEN);
     table_init(&b->by_addr, carve(&p, table_bytes(n_addresses(c), IP6_LEN)), n_addresses(c),
@@ -223,6 +224,18 @@ bool bindings_assign(struct bindings *b, struct member *m, struct ip6 a, mono_ns
         return true;
     }
     return bindings_owner(b, a, &owner) == OWNER_NONE && bound_add(b, m, a, BOUND_ASSIGNED, now);
+}
+
+bool bindings_expire(struct bindings *b, struct member *m, mono_ns now, struct ip6 *ret)
+{
+    for (unsigned i = 0; i < m->n_bound; i++) {
+        if (m->how[i] == BOUND_LEARNED && time_since(now, m->bound[i].used) >= BOUND_LIFE) {
+            *ret = m->bound[i].addr;
+            bound_remove(b, m, i);
+            return true;
+        }
+    }
+    return false;
 }
 
 void bindings_release(struct bindings *b, struct member *m)

@@ -17,6 +17,7 @@
 
 #include "router/members.h"
 
+#define BOUND_LIFE (3600 * NS_PER_S) /* of a learned address that is not used */
 #define BOUND_IDLE (600 * NS_PER_S)
 
 struct bindings {
@@ -28,6 +29,7 @@ struct bindings {
     struct table reserved; /* stable address -> index of a listed client */
     struct ip6 *assigned;  /* stable address of each listed client */
     uint32_t n_clients;
+    bool isolate;            /* members do not see each other */
     uint8_t secret[KEY_LEN]; /* of stable identifiers */
 };
 
@@ -66,6 +68,10 @@ bool bindings_stable(const struct bindings *b, uint32_t client, const uint8_t *k
 /* bindings_assign() - @a belongs to @m from now on; false when somebody else has it or the table is
  * full */
 bool bindings_assign(struct bindings *b, struct member *m, struct ip6 a, mono_ns now);
+
+/* bindings_expire() - release one learned address of @m that was not used for BOUND_LIFE
+ * Return: false when there is none; call until then. @ret: the address */
+bool bindings_expire(struct bindings *b, struct member *m, mono_ns now, struct ip6 *ret);
 
 /* bindings_release() - forget all of @m's, before it goes */
 void bindings_release(struct bindings *b, struct member *m);

@@ -14,6 +14,7 @@
 static const char *const addressing_words[] = { "stable", "eui64", NULL };
 static const char *const uplink_words[] = { "none", "routed", NULL };
 static const char *const access_words[] = { "listed", "open", NULL };
+static const char *const preference_words[] = { "low", "medium", "high", NULL };
 
 static const struct conf_key uplink_keys[] = {
     { "mode", CONF_ENUM, AT(uplink), .words = uplink_words, .def = "none",
@@ -77,11 +78,21 @@ static const struct conf_key router_keys[] = {
       .unit = "s", .def = "20",
       .help = "how often an idle client is heard; three times this long in silence ends it" },
     { "multicast", CONF_BOOL, AT(multicast), .def = "false",
-      .help = "multicast between clients; true is not there yet" },
+      .help = "multicast between clients, to those who listen (MLD), limited per client" },
+    { "isolate", CONF_BOOL, AT(isolate), .def = "false",
+      .help = "clients reach the router and its uplink, but not one another" },
+    { "log_endpoints", CONF_BOOL, AT(log_endpoints), .def = "true",
+      .help = "false: no client's IPv4 address, port or MAC in the log" },
     { "lease", CONF_SECONDS, AT(lease_s), .min = 0, .max = 86400, .unit = "s", .def = "3600",
       .help = "how long a client that is gone has a right to its MAC" },
     { "dns", CONF_IP6_LIST, AT(dns), AUX(n_dns), .max = 4, .def = "[]",
       .help = "resolvers told to clients" },
+    { "search", CONF_DOMAIN_LIST, AT(search), AUX(n_search), .max = SEARCH_MAX,
+      .item_size = SEARCH_LEN + 1, .def = "[]", .help = "search domains told to clients" },
+    { "routes", CONF_PREFIX_LIST, AT(routes), AUX(n_routes), .max = ROUTES_MAX, .def = "[]",
+      .help = "more prefixes that clients reach through the router" },
+    { "preference", CONF_ENUM, AT(preference), .words = preference_words, .def = "low",
+      .help = "of the default route, against other routers a client meets (RFC 4191)" },
     { "limits", CONF_MAP, .keys = limits_keys, .help = "sizes and rates" },
     { "control", CONF_CONTROL, AT(control), .def = "@sixtap-router-DEVICE",
       .help = "the socket that `sixtap-router status` asks" },
@@ -102,6 +113,7 @@ void router_config_defaults(struct router_config *c)
     c->listen.port = be16_of(6464);
     c->keepalive_s = KEEPALIVE_DEFAULT_S;
     c->lease_s = LEASE_LIFE / NS_PER_S;
+    c->log_endpoints = true;
     c->max_members = 1024;
     c->logins_per_s = 200;
     memcpy(c->uplink_device, "sixtap0", sizeof("sixtap0"));
@@ -320,9 +332,6 @@ static void check(struct conf *f, const struct router_config *c)
     check_prefix(f, c);
     check_address(f, c);
     check_access(f, c);
-    if (c->multicast)
-        conf_problem(f, conf_mark_of(f, c, "multicast"),
-                     "multicast: true is not there yet; allowed: false");
     check_clients(f, c);
 }
 

@@ -12,6 +12,7 @@
 
 #include "proto/addr.h"
 #include "proto/limits.h"
+#include "proto/wire.h"
 
 #define CLIENT_NAME_MAX 63
 #define LISTEN_MAX      1
@@ -25,6 +26,12 @@ enum addressing {
 enum uplink_mode {
     UPLINK_NONE,
     UPLINK_ROUTED,
+};
+
+enum preference { /* of the default route; enum value - 1 is what RAs say */
+                  PREFERENCE_LOW,
+                  PREFERENCE_MEDIUM,
+                  PREFERENCE_HIGH,
 };
 
 enum access_mode {
@@ -56,6 +63,13 @@ struct router_config {
     uint16_t mtu; /* most inner MTU offered, 1280..9000; 0: what the underlay allows */
     uint16_t keepalive_s;
     bool multicast;
+    bool isolate;       /* clients do not see one another */
+    bool log_endpoints; /* false: no endpoints and MACs in the log */
+    enum preference preference;
+    struct prefix routes[ROUTES_MAX]; /* more prefixes behind the router */
+    unsigned n_routes;
+    char search[SEARCH_MAX][SEARCH_LEN + 1];
+    unsigned n_search;
     uint32_t lease_s;
     unsigned max_members;  /* limits: members */
     unsigned logins_per_s; /* limits: logins_per_s, above it cookies are demanded */

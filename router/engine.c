@@ -21,6 +21,7 @@ size_t router_engine_bytes(const struct router_config *c)
 {
     return carve_size(sizeof(struct router_engine)) + carve_size(members_bytes(c)) +
            carve_size(bindings_bytes(c)) + carve_size(admit_bytes(c)) +
+           carve_size(groups_bytes(c)) + (c->multicast ? carve_size(sizeof(struct cast)) : 0) +
            carve_size(sizeof(struct rate_by_ip)) + CARVE_ALIGN;
 }
 
@@ -40,6 +41,9 @@ struct router_engine *router_engine_init(void *mem, const struct router_config *
     bindings_init(&re->b, carve(&p, bindings_bytes(c)), c, &re->ms, re->link_local, hash_key);
     admit_init(&re->admit, carve(&p, admit_bytes(c)), c, &re->ms, &re->b, &re->notices, hash_key,
                now, e);
+    groups_init(&re->groups, carve(&p, groups_bytes(c)), c, hash_key);
+    if (c->multicast)
+        re->cast = carve(&p, sizeof(struct cast));
     re->nudges_by_ip = carve(&p, sizeof(struct rate_by_ip));
     memcpy(re->nudges_by_ip->hash_key, hash_key, sizeof(hash_key));
     icmp6_bucket_init(&re->errors, ERRORS_PER_S, ERRORS_PER_S, now);
@@ -48,8 +52,8 @@ struct router_engine *router_engine_init(void *mem, const struct router_config *
     return re;
 }
 
-static void note(struct router_engine *re, enum notice_kind kind, const struct member *m,
-                 unsigned reason)
+static struct notice *note(struct router_engine *re, enum notice_kind kind, const struct member *m,
+                           unsigned reason)
 {
     struct notice *ev = notice_add(&re->notices, kind);
     ev->client = m->client;
@@ -61,6 +65,7 @@ static void note(struct router_engine *re, enum notice_kind kind, const struct m
         ev->addr = m->bound[0].addr;
     else
         ev->addr = m->eui_global;
+    return ev;
 }
 
 /* Packets already queued for it must not reach whoever gets its slot next, so it goes at the end of
@@ -89,9 +94,12 @@ static bool is_leaving(const struct router_engine *re, const struct member *m)
 
 static void finish_call(struct router_engine *re, mono_ns now, struct out *out)
 {
+    if (re->cast)
+        cast_run(re->cast, &re->ms, &re->groups, &re->txq, out);
     txq_flush(&re->txq, now, out, re->drop);
     for (unsigned i = 0; i < re->n_leaving; i++) {
         bindings_release(&re->b, re->leaving[i]);
+        groups_leave(&re->groups, member_slot(&re->ms, re->leaving[i]));
         member_gone(&re->ms, re->leaving[i], now);
     }
     re->n_leaving = 0;
@@ -277,6 +285,8 @@ static void confirmed(struct router_engine *re, struct member *m, const struct c
     if (c->is_new || !c->inside) {
         note(re, c->is_new ? NOTICE_LOGIN : NOTICE_RELOGIN, m, 0);
         /* It may be a program that has just started, with a device that knows nothing. */
+        m->uplink_told = re->admit.uplink_up;
+        m->next_query = now; /* what its host listens to is not known */
         inner_advert(re, m, m->link_local, out);
         inner_introduce(re, m, out);
         m->next_ra = now + adverts_interval(entropy_u32(e));
@@ -417,6 +427,15 @@ void router_engine_tun(struct router_engine *re, mono_ns now, struct pkt *in, un
 
 /* ---- time ---- */
 
+static void sweep_groups(struct router_engine *re, struct member *m, mono_ns now, struct out *out)
+{
+    groups_expire(&re->groups, member_slot(&re->ms, m), now);
+    if (m->next_query <= now) {
+        inner_query(re, m, out);
+        m->next_query = now + MLD_QUERY_INTERVAL;
+    }
+}
+
 static void sweep_member(struct router_engine *re, struct member *m, mono_ns now, struct entropy *e,
                          struct out *out)
 {
@@ -437,6 +456,16 @@ static void sweep_member(struct router_engine *re, struct member *m, mono_ns now
         inner_advert(re, m, m->link_local, out);
         m->next_ra = now + adverts_interval(entropy_u32(e));
     }
+    if (m->uplink_told != re->admit.uplink_up) {
+        m->uplink_told = re->admit.uplink_up;
+        inner_advert(re, m, m->link_local, out);
+        control_settings(re, m, out);
+    }
+    struct ip6 unbound;
+    while (bindings_expire(&re->b, m, now, &unbound))
+        note(re, NOTICE_UNBOUND, m, 0)->addr = unbound;
+    if (re->groups.on)
+        sweep_groups(re, m, now, out);
 }
 
 static void sweep(struct router_engine *re, mono_ns now, struct entropy *e, struct out *out)
@@ -447,13 +476,22 @@ static void sweep(struct router_engine *re, mono_ns now, struct entropy *e, stru
     for (uint32_t i = 0; i < n; i++) {
         if (re->sweep >= re->ms.high)
             re->sweep = 0;
-        if (re->n_leaving == BURST_MAX || re->txq.n + 4 > TXQ_MAX)
+        if (re->n_leaving == BURST_MAX || re->txq.n + 8 > TXQ_MAX)
             break; /* the rest next time */
         if (re->sweep < re->ms.high && re->ms.m[re->sweep].live)
             sweep_member(re, &re->ms.m[re->sweep], now, e, out);
         re->sweep++;
     }
     re->next_sweep = now + (small ? SWEEP_PERIOD : SWEEP_PERIOD / SWEEP_SLICES);
+}
+
+void router_engine_uplink(struct router_engine *re, bool up, mono_ns now)
+{
+    if (re->admit.uplink_up == up || re->conf->uplink == UPLINK_NONE)
+        return;
+    re->admit.uplink_up = up;
+    if (re->next_sweep != NEVER)
+        re->next_sweep = now;
 }
 
 void router_engine_tick(struct router_engine *re, mono_ns now, struct entropy *e, struct out *out)
@@ -466,6 +504,8 @@ void router_engine_tick(struct router_engine *re, mono_ns now, struct entropy *e
 
 mono_ns router_engine_deadline(const struct router_engine *re)
 {
+    if (re->cast && re->cast->n)
+        return 0; /* copies are left to make: at once */
     return time_earlier(re->next_sweep, admit_deadline(&re->admit));
 }
 

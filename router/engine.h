@@ -45,6 +45,11 @@ void router_engine_udp(struct router_engine *re, mono_ns now, struct entropy *e,
 void router_engine_tun(struct router_engine *re, mono_ns now, struct pkt *in, unsigned n,
                        struct out *out);
 
+/* router_engine_uplink() - the uplink came or went: clients are told (RA with lifetime 0, settings
+ * without default route), R20. Members are told over the next ticks; a client that logs in
+ * meanwhile hears it then. */
+void router_engine_uplink(struct router_engine *re, bool up, mono_ns now);
+
 /* router_engine_tick() - what is due at @now; call at or after router_engine_deadline() */
 void router_engine_tick(struct router_engine *re, mono_ns now, struct entropy *e, struct out *out);
 mono_ns router_engine_deadline(const struct router_engine *re);

@@ -48,13 +48,14 @@ static enum drop check_source(struct bindings *b, struct member *m, const struct
     return bindings_guard(b, m, f->src, now, ret_learned);
 }
 
-static struct forward to_group(const struct frame *f)
+static struct forward to_group(const struct router_config *c, const struct frame *f)
 {
-    /* Only what the router itself takes part in: all-nodes and all-routers echo. */
-    if (frame_icmp_type(f) == ICMP6_ECHO_REQUEST &&
-        (ip6_eq(f->dst, ip6_all_nodes) || ip6_eq(f->dst, ip6_all_routers)))
-        return (struct forward){ .to = TO_ROUTER };
-    return drop(DROP_MULTICAST);
+    /* What the router itself takes part in: all-nodes and all-routers echo. */
+    bool echo = frame_icmp_type(f) == ICMP6_ECHO_REQUEST &&
+                (ip6_eq(f->dst, ip6_all_nodes) || ip6_eq(f->dst, ip6_all_routers));
+    if (c->multicast && !c->isolate && !ip6_eq(f->dst, ip6_all_routers))
+        return (struct forward){ .to = TO_LISTENERS, .also_router = echo };
+    return echo ? (struct forward){ .to = TO_ROUTER } : drop(DROP_MULTICAST);
 }
 
 static struct forward to_router(const struct bindings *b, const struct router_config *c,
@@ -79,8 +80,9 @@ static struct forward off_segment(const struct router_config *c, const struct fr
 }
 
 /* @dst is one of @to's addresses, or nobody's when @to is NULL. */
-static struct forward in_segment(struct member *from, struct member *to, const struct frame *f,
-                                 enum wire_kind kind, struct mac hint)
+static struct forward in_segment(const struct router_config *c, struct member *from,
+                                 struct member *to, const struct frame *f, enum wire_kind kind,
+                                 struct mac hint)
 {
     struct forward fw = { .to = TO_MEMBER, .member = to };
 
@@ -88,6 +90,8 @@ static struct forward in_segment(struct member *from, struct member *to, const s
         return refuse(DROP_NO_OWNER, 3);
     if (to == from)
         return drop(DROP_DST_SELF);
+    if (c->isolate)
+        return refuse(DROP_ISOLATED, 1);
     if (kind == KIND_HOST) {
         /* A link-local packet is never routed (RFC 4291 2.5.6). */
         if (ip6_is_link_local(f->src) || ip6_is_link_local(f->dst))
@@ -115,26 +119,26 @@ struct forward forward_from_member(struct bindings *b, const struct router_confi
     /* Listener reports are for routers; they reach no other host, by whatever address (R38). With
      * this no packet from :: goes on, either. */
     if (frame_is_mld(f))
-        return drop(DROP_MULTICAST);
+        return c->multicast ? (struct forward){ .to = TO_QUERIER } : drop(DROP_MULTICAST);
     if (ip6_is_multicast(f->dst))
-        return to_group(f);
+        return to_group(c, f);
     if (kind == KIND_MULTICAST)
         return drop(DROP_DST_INVALID);
     if (kind == KIND_PEER) {
         to = member_by_mac(b->ms, hint);
         if (to && bindings_owns(b, to, f->dst))
-            return in_segment(m, to, f, kind, hint);
+            return in_segment(c, m, to, f, kind, hint);
     }
     switch (bindings_owner(b, f->dst, &to)) {
     case OWNER_ROUTER:
         return to_router(b, c, f);
     case OWNER_MEMBER:
-        return in_segment(m, to, f, kind, hint);
+        return in_segment(c, m, to, f, kind, hint);
     case OWNER_NONE:
         break;
     }
     if (bindings_in_segment(b, f->dst))
-        return in_segment(m, NULL, f, kind, hint);
+        return in_segment(c, m, NULL, f, kind, hint);
     return off_segment(c, f);
 }
 

@@ -18,8 +18,10 @@ enum forward_to {
     TO_NOBODY, /* dropped: why */
     TO_MEMBER,
     TO_UPLINK,
-    TO_ROUTER,   /* the engine answers itself */
-    TO_NEIGHBOR, /* an ND message: neighbor.h decides */
+    TO_ROUTER,    /* the engine answers itself */
+    TO_NEIGHBOR,  /* an ND message: neighbor.h decides */
+    TO_LISTENERS, /* multicast: groups.h says who; also_router: the router takes part too */
+    TO_QUERIER,   /* an MLD report */
 };
 
 struct forward {
@@ -28,6 +30,7 @@ struct forward {
     struct member *member;          /* TO_MEMBER */
     bool routed;                    /* TO_MEMBER: came to our MAC, the hop limit counts */
     bool stale_mac;                 /* TO_MEMBER: the hint named somebody else */
+    bool also_router;               /* TO_LISTENERS */
     uint8_t error_type, error_code; /* ICMPv6 error the sender is owed; type 0: none */
 };
 

@@ -70,7 +70,10 @@ void inner_advert(struct router_engine *re, struct member *m, struct ip6 dst, st
         engine_drop(re, DROP_NO_ROOM);
         return;
     }
-    tell(re, m, p, adverts_build(p, re->conf, m, re->link_local, re->mac, dst));
+    struct router_config c = *re->conf;
+    if (!re->admit.uplink_up)
+        c.uplink = UPLINK_NONE;
+    tell(re, m, p, adverts_build(p, &c, m, re->link_local, re->mac, dst));
 }
 
 /* From the source link-layer address option of a solicitation its receiver makes a neighbor entry
@@ -186,6 +189,46 @@ static void neighbor_message(struct router_engine *re, struct member *m, struct 
     }
 }
 
+/* A group's listeners, each a copy; the sender's rate is limited first (H58). */
+static void multicast(struct router_engine *re, struct member *m, struct frame *f, bool also_router,
+                      mono_ns now)
+{
+    uint32_t group = groups_find(&re->groups, f->dst);
+    enum drop why = DROP_MULTICAST;
+
+    if (group != GROUP_NONE) {
+        why = bucket_take(&m->casts, CAST_PER_S, CAST_BURST, now)
+                  ? cast_add(re->cast, f, member_slot(&re->ms, m), m->mac, group)
+                  : DROP_MULTICAST_RATE;
+    }
+    if (why)
+        engine_drop(re, why);
+    if (also_router) /* last: the answer is made of the packet itself */
+        answer_self(re, m, f, now);
+}
+
+static void listener_report(struct router_engine *re, struct member *m, const struct frame *f,
+                            mono_ns now)
+{
+    struct mld mld;
+
+    enum drop why = mld_parse(&mld, f);
+    if (!why)
+        why = groups_report(&re->groups, member_slot(&re->ms, m), &mld, now);
+    if (why)
+        engine_drop(re, why);
+}
+
+void inner_query(struct router_engine *re, struct member *m, struct out *out)
+{
+    uint8_t *p = own_packet(out, MLD_QUERY_LEN);
+    if (!p) {
+        engine_drop(re, DROP_NO_ROOM);
+        return;
+    }
+    tell(re, m, p, mld_build_query(p, re->link_local));
+}
+
 static void carry_out(struct router_engine *re, struct member *m, struct frame *f,
                       enum wire_kind kind, const struct forward *fw, mono_ns now, struct out *out)
 {
@@ -213,6 +256,12 @@ static void carry_out(struct router_engine *re, struct member *m, struct frame *
         break;
     case TO_NEIGHBOR:
         neighbor_message(re, m, f, kind, now, out);
+        break;
+    case TO_LISTENERS:
+        multicast(re, m, f, fw->also_router, now);
+        break;
+    case TO_QUERIER:
+        listener_report(re, m, f, now);
         break;
     }
 }

@@ -44,6 +44,7 @@ struct member {
     struct endpoint ep;
     be32 local; /* our address it talks to */
     uint8_t sock;
+    bool uplink_told;   /* what its last RA and settings said of the uplink */
     bool proven;        /* the endpoint has answered a challenge */
     uint64_t credit;    /* octets that may still go to an unproven endpoint */
     uint64_t challenge; /* number of the KEEPALIVE_REQ that proves it */
@@ -51,9 +52,11 @@ struct member {
     uint16_t mtu; /* inner */
     mono_ns since, heard;
     mono_ns next_ra;
+    mono_ns next_query;   /* of MLD */
     mono_ns stale_na;     /* when the last unsolicited NA for a stale MAC went to it */
     struct bucket logins; /* LOGINs inside its keypair */
     struct bucket errors; /* ICMPv6 errors it draws */
+    struct bucket casts;  /* multicast it sends */
     uint64_t rx_packets, rx_octets, tx_packets, tx_octets, stale_mac;
 
     struct bound bound[BOUND_MAX];

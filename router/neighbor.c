@@ -59,6 +59,8 @@ static struct neighbor decide_multicast_ns(struct bindings *b, struct member *m,
     case OWNER_MEMBER:
         if (owner == m)
             return ends_here(DROP_NONE);
+        if (b->isolate)
+            return ends_here(DROP_ISOLATED);
         n.na_flags = ND_NA_S;
         n.na_lla = owner->mac;
         return n;
@@ -79,6 +81,8 @@ static struct neighbor decide_unicast_ns(struct bindings *b, struct member *m, c
         return decide_multicast_ns(b, m, nd, router_mac);
     if (k == OWNER_NONE)
         return ends_here(DROP_ND_UNKNOWN);
+    if (b->isolate && to != m)
+        return ends_here(DROP_ISOLATED);
     if (to == m || !bindings_owns(b, to, nd->dst))
         return ends_here(DROP_ND_GUARD);
     return (struct neighbor){ .what = ND_FORWARD, .to = to };
@@ -102,6 +106,8 @@ static struct neighbor decide_na(struct bindings *b, struct member *m, const str
     case OWNER_MEMBER:
         break;
     }
+    if (b->isolate && to != m)
+        return ends_here(DROP_ISOLATED);
     return to == m ? ends_here(DROP_DST_SELF) : (struct neighbor){ .what = ND_FORWARD, .to = to };
 }
 

@@ -30,6 +30,10 @@ static void names_of(struct names *n, const struct router_config *c, const struc
     if (!n->who)
         n->who = n->key;
     n->other = name_of(c, ev->other);
+    if (!c->log_endpoints) { /* the MAC says the same as the endpoint */
+        snprintf(n->ep, sizeof(n->ep), "(hidden)");
+        snprintf(n->mac, sizeof(n->mac), "(hidden)");
+    }
 }
 
 static const char *logout_text(unsigned why)
@@ -130,6 +134,9 @@ void report_notice(const struct router_config *c, const struct notice *ev, mono_
         return;
     case NOTICE_BOUND:
         log_limited(&binds, now, LOG_LEVEL_INFO, "%s at %s uses %s", n.who, n.ep, n.addr);
+        return;
+    case NOTICE_UNBOUND:
+        log_limited(&binds, now, LOG_LEVEL_INFO, "%s no longer uses %s", n.who, n.addr);
         return;
     case NOTICE_DAD:
         log_limited(&refusals, now, LOG_LEVEL_WARN, "%s wants %s, which belongs to %s: refused",
@@ -234,8 +241,8 @@ static void put_router(struct json_object *o, const struct router_config *c,
 }
 
 struct json_object *report_status(const struct router_config *c, const struct router_engine *re,
-                                  struct udp *u, const struct tap *tun,
-                                  const uint64_t *tun_drops, mono_ns started, mono_ns now)
+                                  struct udp *u, const struct tap *tun, const uint64_t *tun_drops,
+                                  mono_ns started, mono_ns now)
 {
     struct json_object *o = json_object_new_object(), *list = json_object_new_array();
     const struct members *ms = router_engine_members(re);

@@ -19,7 +19,7 @@ void report_start(const struct router_config *c, const struct router_engine *re)
  * @tun: NULL without an uplink
  * @tun_drops: what it gave that never reached the engine, DROP_COUNT counters */
 struct json_object *report_status(const struct router_config *c, const struct router_engine *re,
-                                  struct udp *u, const struct tap *tun,
-                                  const uint64_t *tun_drops, mono_ns started, mono_ns now);
+                                  struct udp *u, const struct tap *tun, const uint64_t *tun_drops,
+                                  mono_ns started, mono_ns now);
 
 #endif

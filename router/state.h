@@ -5,7 +5,9 @@
 #define SIXTAP_ROUTER_STATE_H
 
 #include "proto/icmp6.h"
+#include "router/cast.h"
 #include "router/engine.h"
+#include "router/groups.h"
 
 struct router_engine {
     const struct router_config *conf;
@@ -14,6 +16,8 @@ struct router_engine {
     struct admit admit;
     struct notices notices;
     struct txq txq;
+    struct groups groups;
+    struct cast *cast; /* NULL with `multicast: false` */
     struct mac mac;
     struct ip6 link_local;
 
@@ -45,6 +49,9 @@ void inner_advert(struct router_engine *re, struct member *m, struct ip6 dst, st
 
 /* inner_introduce() - a solicitation of @m's link-local address from our global one */
 void inner_introduce(struct router_engine *re, struct member *m, struct out *out);
+
+/* inner_query() - an MLD general query to @m */
+void inner_query(struct router_engine *re, struct member *m, struct out *out);
 
 /* control_packet() - TLVs of a DATA of kind control that opened under @slot */
 void control_packet(struct router_engine *re, struct member *m, enum keypair_slot slot,

@@ -83,6 +83,12 @@ const char *conf_range_text(const struct conf_key *key, char *out, size_t cap)
     case CONF_IP6_LIST:
         snprintf(out, cap, "a list of at most %u IPv6 addresses", (unsigned)key->max);
         break;
+    case CONF_PREFIX_LIST:
+        snprintf(out, cap, "a list of at most %u ADDRESS/LENGTH", (unsigned)key->max);
+        break;
+    case CONF_DOMAIN_LIST:
+        snprintf(out, cap, "a list of at most %u domain names", (unsigned)key->max);
+        break;
     case CONF_MAP:
         join_keys(out, cap, key->keys);
         break;

@@ -265,6 +265,17 @@ static bool take_hostport(const struct conf_key *key, const struct scalar *in, u
     return true;
 }
 
+static bool take_domain(const struct conf_key *key, const struct scalar *in, uint8_t *at, char *why)
+{
+    struct in_addr ip;
+    if (in->len >= key->item_size)
+        return refuse_word(why, key, in->text, "is too long");
+    if (!host_ok(in->text, in->len) || inet_pton(AF_INET, in->text, &ip) == 1)
+        return refuse_word(why, key, in->text, "is not a domain name");
+    memcpy(at, in->text, in->len + 1);
+    return true;
+}
+
 static bool take_ip6(const struct conf_key *key, const struct scalar *in, uint8_t *at, char *why)
 {
     struct in6_addr a;
@@ -289,7 +300,8 @@ static bool take_prefix(const struct conf_key *key, const struct scalar *in, uin
         return refuse_word(why, key, in->text, "does not start with an IPv6 address");
     if (!scalar_number(slash + 1, &len) || len > 128)
         return refuse_word(why, key, slash + 1, "is not a prefix length");
-    if (len < key->min || (key->max && len > key->max))
+    bool item = key->type == CONF_PREFIX_LIST; /* its max is the number of items */
+    if (item ? len == 0 : len < key->min || (key->max && len > key->max))
         return refuse_word(why, key, in->text, "is too short or too long");
     struct ip6 given = p.addr;
     p.len = (uint8_t)len;
@@ -383,7 +395,10 @@ bool scalar_take(const struct conf_key *key, const struct scalar *in, void *obj,
     case CONF_IP6_LIST: /* one item of it */
         return take_ip6(key, in, at, why);
     case CONF_PREFIX:
+    case CONF_PREFIX_LIST:
         return take_prefix(key, in, at, why);
+    case CONF_DOMAIN_LIST:
+        return take_domain(key, in, at, why);
     case CONF_KEY:
         return take_public_key(key, in, at, why);
     case CONF_SECRET:

@@ -241,8 +241,9 @@ static bool list_kind(struct conf *c, const struct place *in, const struct conf_
     return true;
 }
 
-static bool read_ip6_list(struct conf *c, const struct place *in, const struct conf_key *key,
-                          const yaml_node_t *n)
+/* A list of @item octets each, inside the structure. */
+static bool read_items(struct conf *c, const struct place *in, const struct conf_key *key,
+                       const yaml_node_t *n, size_t item_size)
 {
     uint8_t *base = in->obj;
     unsigned count = 0;
@@ -251,7 +252,7 @@ static bool read_ip6_list(struct conf *c, const struct place *in, const struct c
     bool ok = true;
     for (size_t i = 0; n->type == YAML_SEQUENCE_NODE && i < n_items(n); i++) {
         const yaml_node_t *item = yaml_document_get_node(&c->doc, n->data.sequence.items.start[i]);
-        ok &= read_scalar(c, in, key, item, base + count * IP6_LEN);
+        ok &= read_scalar(c, in, key, item, base + count * item_size);
         count++;
     }
     memcpy(base + key->aux, &count, sizeof(count));
@@ -299,7 +300,11 @@ static bool read_value(struct conf *c, const struct place *in, const struct conf
     case CONF_LIST:
         return read_list(c, in, key, n);
     case CONF_IP6_LIST:
-        return read_ip6_list(c, in, key, n);
+        return read_items(c, in, key, n, sizeof(struct ip6));
+    case CONF_PREFIX_LIST:
+        return read_items(c, in, key, n, sizeof(struct prefix));
+    case CONF_DOMAIN_LIST:
+        return read_items(c, in, key, n, key->item_size);
     default:
         return read_scalar(c, in, key, n, in->obj);
     }

@@ -50,7 +50,9 @@ enum conf_type {
     CONF_SECRET,   /* uint8_t[32]: a secret in base64, never repeated in a message */
     CONF_KEY_FILE, /* uint8_t[32]: path, relative to the file, of a file that holds a secret */
     CONF_IP6_LIST, /* struct ip6[max], and their number at aux (unsigned) */
-    CONF_MAP,      /* keys: fields of the same structure */
+    CONF_PREFIX_LIST, /* struct prefix[max], likewise; lengths 1..128 */
+    CONF_DOMAIN_LIST, /* char[max][item_size], likewise: domain names */
+    CONF_MAP,         /* keys: fields of the same structure */
     CONF_LIST, /* T *: allocated array of structures of item_size octets, described by keys; number
                 * at aux (unsigned); at most max */
 };

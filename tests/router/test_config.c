@@ -118,11 +118,11 @@ static char *read_text(const char *text, struct router_config *c, int *ret)
 #define BASE  "listen: 198.18.0.1:6464\nprivate_key_file: router.key\n"
 #define ALICE "clients:\n  - { name: alice, public_key: $ALICE }\n"
 
-struct refusal {
+struct refused {
     const char *text, *lines;
 };
 
-static const struct refusal refusals[] = {
+static const struct refused refusals[] = {
     { "listen: 198.18.0.1:6464\n" ALICE,
       "router.yaml:1:1: private_key_file is missing: the file that `sixtap-router keygen` made\n" },
     { "listen: 0.0.0.0:6464\nprivate_key_file: router.key\n" ALICE,
@@ -188,8 +188,14 @@ static const struct refusal refusals[] = {
       "router.yaml:3:14: join_secret: a text of 11 characters that is not a secret; allowed: 32 "
       "octets in base64 "
       "(44 characters, the last one =), made by `keygen --psk` (a passphrase could be guessed)\n" },
-    { BASE "multicast: true\n" ALICE,
-      "router.yaml:3:12: multicast: true is not there yet; allowed: false\n" },
+    { BASE "multicast: maybe\n" ALICE,
+      "router.yaml:3:12: multicast: \"maybe\" is not a truth value; allowed: true or false\n" },
+    { BASE "routes: [2001:db8:5::1/48]\n" ALICE,
+      "router.yaml:3:10: routes: host bits set in 2001:db8:5::1/48; did you mean "
+      "2001:db8:5::/48?\n" },
+    { BASE "search: [1.2.3.4]\n" ALICE,
+      "router.yaml:3:10: search: \"1.2.3.4\" is not a domain name; allowed: a list of at most 4 "
+      "domain names\n" },
     { BASE "mtu: 1279\n" ALICE,
       "router.yaml:3:6: mtu: \"1279\" is out of range; allowed: 1280..9000 octets\n" },
     { BASE "keepalive: 14\n" ALICE,
@@ -236,7 +242,6 @@ static const struct refusal refusals[] = {
       "router.yaml:1:9: listen: \"80x\" is not a port number 1..65535; allowed: IPv4:PORT, port "
       "1..65535\n"
       "router.yaml:3:6: mtu: \"big\" is not a number; allowed: 1280..9000 octets\n"
-      "router.yaml:4:12: multicast: true is not there yet; allowed: false\n"
       "router.yaml:7:32: clients.public_key: this is the router's own key; allowed: what "
       "`sixtap-client pubkey` "
       "prints for the client's private key\n"
@@ -382,7 +387,7 @@ static void prefix_is_derived(void **state)
 static void warnings_do_not_count(void **state)
 {
     (void)state;
-    static const struct refusal rows[] = {
+    static const struct refused rows[] = {
         { BASE, "router.yaml:1:1: warning: clients: none, so nobody can log in\n" },
         { BASE "clients:\n", "router.yaml:3:9: warning: clients: none, so nobody can log in\n" },
         { BASE "join_secret: $SECRET\n" ALICE,

@@ -387,7 +387,9 @@ def versions():
     def out(*argv):
         p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=HERE)
         return p.stdout.strip() if p.returncode == 0 else ""
-    v = {"sixtap": out("git", "describe", "--always", "--dirty", "--abbrev=12")}
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "../../CMakeLists.txt", "../../proto", "../../router",
+                              "../../client"], cwd=HERE, stderr=subprocess.DEVNULL).returncode
+    v = {"sixtap": out("git", "rev-parse", "--short=12", "HEAD") + (" with changes" if changed else "")}
     build = os.environ.get("SIXTAP_BUILD") or os.path.join(HERE, "../../build-bench")
     if os.path.exists(os.path.join(build, "sixtap-router")):
         v["sixtap-router --version"] = " ".join(out(os.path.join(build, "sixtap-router"), "--version").split())

@@ -4,8 +4,8 @@
 
   * perf record (cpu-clock) of the hub's processes: share per binary and top symbols,
   * strace -c of the hub's processes for 2 s: system calls per forwarded packet
-    (packets counted on the underlay devices of the hub; strace slows the hub, the
-    ratio stays).
+    and per 64 KiB (counted on the underlay devices of the hub; strace slows the
+    hub, the ratio stays).
 
     profile_hub.py DRIVER...       needs root, perf, strace, iperf3
 """
@@ -23,15 +23,16 @@ import drivers  # noqa: E402
 from topology import HUB, Topology, client_ns, end_pids, sh, tear_down  # noqa: E402
 
 
-def hub_packets():
-    """Packets on u1 + u2, both directions; a forwarded packet counts twice (in, out)."""
-    n = 0
+def hub_traffic():
+    """(packets, octets) on u1 + u2, both directions; what is forwarded counts twice (in, out), a GSO packet once."""
+    n = octets = 0
     for line in sh("cat", "/proc/net/dev", ns=HUB).splitlines():
         m = re.match(r"\s*(u\d+):(.*)", line)
         if m:
             v = m.group(2).split()
             n += int(v[1]) + int(v[9])
-    return n
+            octets += int(v[0]) + int(v[8])
+    return n, octets
 
 
 def load(d, seconds):
@@ -64,17 +65,18 @@ def profile(name, work):
                                  stderr=subprocess.DEVNULL, text=True).stdout
             print("\n".join([l.rstrip() for l in out.splitlines() if l.strip() and not l.startswith("#")][:lines]))
             print()
-        a = hub_packets()
+        a = hub_traffic()
         p = subprocess.Popen(["strace", "-c", "-f", "-p", pids.split(",")[0]], stderr=subprocess.PIPE, text=True)
         time.sleep(2)
         p.send_signal(2)
         err = p.communicate(timeout=10)[1]
-        n = (hub_packets() - a) / 2
-        print("forwarded packets in strace window: %d" % n)
+        n, octets = ((y - x) / 2 for x, y in zip(a, hub_traffic()))
+        print("forwarded in the strace window: %d packets of %d octets (GSO: whole)" % (n, octets / max(n, 1)))
         for line in err.splitlines():
             f = line.split()
             if len(f) >= 5 and f[0][0].isdigit() and f[3].isdigit() and n:
-                print("   %-22s %9s calls  %.3f per packet" % (f[-1], f[3], int(f[3]) / n))
+                print("   %-22s %9s calls  %.3f per packet  %.3f per 64 KiB" % (
+                    f[-1], f[3], int(f[3]) / n, int(f[3]) * 65536 / octets))
     finally:
         end_pids(all_children([p.pid for p in procs if p.poll() is None]), 0.3)
         for p in procs:

@@ -206,15 +206,17 @@ def other_cc(doc):
     """TCP and loaded RTT under the other congestion controls."""
     o = []
     for cc in doc["args"]["cc"][1:]:
-        cols = [(k, h, d) for k, h, d, _ in METRICS if k in ("tcp1_mbps", "hub_cpu_s_per_gb", "busy_s_per_gb",
-                                                             "rtt_load_us_p99")]
-        o += ["With %s:" % cc, "", "| system | " + " | ".join(h for _, h, _ in cols) + " |",
+        cols = [(c[1] + "@" + cc, c[2], c[3], c[4]) for c in SHORT if c[1] in CC_METRICS]
+        cols = [c for c in cols if any(median(doc["summary"], n, c[0]) is not None for n in doc["order"])]
+        if not cols:
+            continue
+        o += ["With %s:" % cc, "", "| system | " + " | ".join(c[1] for c in cols) + " |",
               "|---" + "|--:" * len(cols) + "|"]
         for n in doc["order"]:
-            got = [median(doc["summary"], n, k + "@" + cc) for k, _, _ in cols]
+            got = [median(doc["summary"], n, c[0]) for c in cols]
             if any(x is not None for x in got):
-                o.append("| %s | %s |" % (n, " | ".join("–" if x is None else number(x, d)
-                                                       for x, (_, _, d) in zip(got, cols))))
+                o.append("| %s | %s |" % (n, " | ".join("–" if x is None else number(x / c[2], c[3])
+                                                       for x, c in zip(got, cols))))
         o.append("")
     return o
 

@@ -6,7 +6,8 @@
 #   sudo tests/bench/run.sh --quick          four systems, one short round: about 2 minutes, to see that all works
 #   sudo tests/bench/run.sh --wire           MTU-sized packets on the underlay instead of 64 KiB ones
 #   sudo tests/bench/run.sh --payload GB     instead: every octet of GB checked for order and content
-#   sudo tests/bench/run.sh --all            the run, the --wire run and 10 GB of payload, and all of it into RESULTS.md
+#   sudo tests/bench/run.sh --all            the run, the --wire run and 10 GB of payload and a profile of
+#                                            the hub, and all of it into RESULTS.md
 #
 #   --rounds N      default 3                        --publish      the tables into RESULTS.md, short one into README.md
 #   --measure STEP  only rtt_idle, tcp1, tcp4, udp64, udp1300 or rtt_load
@@ -22,7 +23,7 @@ here=$PWD
 . tests/packages.sh
 
 usage() {
-    sed -n '3,18s/^# \{0,1\}//p' tests/bench/run.sh
+    sed -n '3,19s/^# \{0,1\}//p' tests/bench/run.sh
     exit "${1:-64}"
 }
 
@@ -34,7 +35,7 @@ more=()
 while [ $# -gt 0 ]; do
     case $1 in
     --quick)
-        drivers=vxlan,wireguard-go,fastd-null,sixtap rounds=1
+        drivers=${drivers:-vxlan,wireguard-go,fastd-null,sixtap} rounds=1
         more+=(--seconds 2 --udp-seconds 0.5 --udp-trials 4)
         ;;
     --wire) wire=--wire ;;
@@ -92,10 +93,21 @@ check_payload() {
     /usr/bin/python3 payload_check.py $wire "${args[@]}"
 }
 
+# profile: where the hub's time goes
+profile() {
+    if ! command -v perf >/dev/null || ! command -v strace >/dev/null; then
+        echo "run.sh: no profile of the hub: needs perf and strace (apt-get install linux-perf strace)" >&2
+        return
+    fi
+    /usr/bin/python3 profile_hub.py sixtap | tee "$SIXTAP_BUILD/bench-profile.txt"
+    /usr/bin/python3 report.py --publish profile "$SIXTAP_BUILD/bench-profile.txt" RESULTS.md
+}
+
 if [ -n "$all" ]; then
     bench "${out:-$SIXTAP_BUILD/bench-result}" "${drivers:-$SYSTEMS}" main
     bench "${out:-$SIXTAP_BUILD/bench}-wire" "${drivers:-$WIRE_SYSTEMS}" wire --wire
     check_payload "${payload:-10}"
+    profile
 elif [ -n "$payload" ]; then
     check_payload "$payload"
 elif [ -n "$wire" ]; then

@@ -10,8 +10,7 @@
 
 The hub does not forward IPv4 and a client has no route beyond its own /30 and
 that address, so a client reaches another one only through whatever runs on the
-hub.  IPv6 is
-off on the underlay; it exists on tunnel devices only.
+hub.  IPv6 is off on the underlay; it exists on tunnel devices only.
 
 Usage as a tool (needs root):
     topology.py up [N] [--wire]     build the network and leave it there

@@ -474,7 +474,7 @@ main() {
     [ "$(id -u)" = 0 ] || cannot "needs root, to make network namespaces: sudo conf/demo.sh"
     [ -d /proc/sys/net/ipv6 ] || cannot "the kernel was started without IPv6 (ipv6.disable=1)"
     [ -e /dev/net/tun ] || modprobe tun 2>/dev/null || true
-    { : <>/dev/net/tun; } 2>/dev/null ||
+    { [ -c /dev/net/tun ] && : <>/dev/net/tun; } 2>/dev/null ||
         cannot "no /dev/net/tun: modprobe tun; in a container: --device /dev/net/tun --cap-add NET_ADMIN --cap-add SYS_ADMIN"
     install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_DEMO[@]}" || cannot "packages are missing"
     umask 077

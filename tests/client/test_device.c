@@ -235,6 +235,9 @@ static void disabled_ipv6_is_enabled(void **state)
     assert_int_equal(sysctl_set("net/ipv6/conf/default/disable_ipv6", "0"), 0);
     assert_int_equal(sysctl_get("net/ipv6/conf/t0/disable_ipv6", v, sizeof(v)), 0);
     assert_string_equal(v, "0");
+    /* nor are packets lost on the way out before there is carrier */
+    assert_int_equal(sysctl_get("net/ipv6/conf/t0/ignore_routes_with_linkdown", v, sizeof(v)), 0);
+    assert_string_equal(v, "1");
     assert_true(apply(&w) > 0);
     assert_true(has_address("2001:db8:1::abcd", 64));
     assert_string_equal(warned, "");

@@ -333,12 +333,16 @@ class Client(Daemon):
         """Its global address; None while there is none."""
         return next((a for a, i in self.ns.addresses(TAP).items() if i["scope"] == "global"), None)
 
+    def default_route(self):
+        """The entries of `ip -6 route` for the world."""
+        return self.ns.ip_json("-6", "route", "show", "default")
+
     def wait_up(self, ping=ROUTER6):
-        """Carrier, a global address, and the router answers."""
+        """Carrier, a global address, a default route if there is an uplink, and the router answers."""
         def up():
             assert self.running(), f"{self.name} ended by itself with {self.proc.returncode}:\n{self.log()}"
-            return self.carrier() and self.address()
-        wait_for(f"{self.name}: carrier and address", up)
+            return self.carrier() and self.address() and (not self.lab.uplink or self.default_route())
+        wait_for(f"{self.name}: carrier, address and route", up)
         wait_for(f"{self.name}: echo reply of {ping}", lambda: self.ns.ping(ping, wait=0.5))
         return self
 
@@ -360,7 +364,7 @@ class Lab:
         self.nets, self.processes, self.closers = [], [], []
         self.k = 0
         self.keys = {}
-        self.router_daemon = None
+        self.router_daemon, self.uplink = None, False
         try:
             self._core()
         except BaseException:
@@ -546,6 +550,7 @@ class Lab:
 
     def router(self, clients=(), uplink=True, addressing="stable", extra="", start=True):
         """sixtap-router in r. @extra: lines of YAML."""
+        self.uplink = uplink
         self.key("router", "sixtap-router")
         listed = "".join(f"  - {{ name: {c}, public_key: {self.key(c)} }}\n" for c in clients)
         conf = (f"listen: {ROUTER4}:{PORT}\nprivate_key_file: router.key\nprefix: {PREFIX}\n"

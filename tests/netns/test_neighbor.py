@@ -84,7 +84,7 @@ def test_router_advertisement(addressing):
         lab.router(clients=["a"], addressing=addressing)
         a = lab.client("a", lab.public("a"), "configure: ra\n").wait_up()
         heard = lab.sniff(a.ns, TAP)
-        routes = a.ns.ip_json("-6", "route", "show", "default")
+        routes = a.default_route()
         assert len(routes) == 1
         assert (routes[0]["protocol"], routes[0]["gateway"], routes[0]["pref"]) == ("ra", ROUTER_LL, "low")
 
@@ -107,7 +107,7 @@ def test_router_without_uplink_is_no_default_router():
         solicit(a)
         ra = wait_for("an RA", lambda: packets(heard, ICMPv6ND_RA))[0]
         assert ra[ICMPv6ND_RA].routerlifetime == 0
-        assert not a.ns.ip_json("-6", "route", "show", "default")
+        assert not a.default_route()
 
 
 def test_no_duplicate_with_dad_on():

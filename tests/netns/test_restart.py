@@ -56,11 +56,11 @@ def test_hold_then_withdraw_then_back(configure):
         before = state(a)
         r.stop()
         a.wait_log(r"said goodbye")
-        assert a.ns.ip_json("-6", "route", "show", "default"), "still there"
+        assert a.default_route(), "still there"
         assert state(a) == before
         a.wait_log(r"withdrawing the network")
         wait_for("carrier and default route to go",
-                 lambda: not a.carrier() and not a.ns.ip_json("-6", "route", "show", "default"))
+                 lambda: not a.carrier() and not a.default_route())
         r.start().wait_up()
         a.wait_up()
         assert a.ns.ping(WEB6, count=2) >= 1

@@ -7,7 +7,7 @@
 #   sudo tests/bench/run.sh --wire           MTU-sized packets on the underlay instead of 64 KiB ones
 #   sudo tests/bench/run.sh --payload GB     instead: every octet of GB checked for order and content
 #   sudo tests/bench/run.sh --all            the run, the --wire run and 10 GB of payload and a profile of
-#                                            the hub, and all of it into RESULTS.md
+#                                            the hub, all of it into RESULTS.md: about an hour
 #
 #   --rounds N      default 3                        --publish      the tables into RESULTS.md, short one into README.md
 #   --measure STEP  only rtt_idle, tcp1, tcp4, udp64, udp1300 or rtt_load

@@ -137,11 +137,19 @@ void control_packet(struct router_engine *re, struct member *m, enum keypair_slo
 {
     struct rd r = rd_of(d->p + DATA_HDR_LEN, d->len - DATA_MIN_LEN);
     struct control c;
+    bool probed = false;
     int got = 0;
 
-    /* A datagram full of small requests must not draw a flood of answers. */
-    for (unsigned n = 0; n < CONTROLS_PER_DGRAM && (got = wire_ctl_next(&r, &c)) > 0; n++)
-        control_one(re, m, slot, &c, d, now, e, out);
+    /* A datagram full of small requests must not draw a flood of answers, and of probes, which are
+     * answered at their own size, only the first is (PROTOCOL.md 4). */
+    for (unsigned n = 0; n < CONTROLS_PER_DGRAM && (got = wire_ctl_next(&r, &c)) > 0; n++) {
+        bool probe = c.type == TLV_CONFIRM || c.type == TLV_MTU_PROBE;
+        if (probe && probed)
+            engine_drop(re, DROP_CONTROL);
+        else
+            control_one(re, m, slot, &c, d, now, e, out);
+        probed |= probe;
+    }
     if (got < 0)
         engine_drop(re, DROP_CONTROL);
 }

@@ -389,7 +389,10 @@ void router_engine_udp(struct router_engine *re, mono_ns now, struct entropy *e,
 {
     uint8_t type[BURST_MAX];
 
-    re->logins_left = LOGINS_PER_CALL;
+    if (re->wakeup != now) { /* the daemon reads the clock once per wake-up */
+        re->wakeup = now;
+        re->logins_left = LOGINS_PER_WAKEUP;
+    }
     for (unsigned i = 0; i < n; i++) {
         re->rx_packets++;
         re->rx_octets += in[i].len;

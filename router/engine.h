@@ -5,7 +5,7 @@
  * place; each inner packet is viewed (frame), its source guarded (bindings), its way decided
  * (forward, neighbor); six octets are swapped and it is sealed in place for the next hop (txq).
  * Control messages and logins are handled after the data of the burst, so that data never waits for
- * a handshake, and no more than LOGINS_PER_CALL of them in one call.
+ * a handshake, and no more than LOGINS_PER_WAKEUP of them at one time.
  *
  * The engine allocates nothing, logs nothing, reads no clock: memory is lent, events are values,
  * time and entropy are arguments. What it emits points into the buffers it was given or into out's
@@ -19,7 +19,7 @@
 #include "router/ratelimit.h"
 #include "router/txq.h"
 
-#define LOGINS_PER_CALL 16u
+#define LOGINS_PER_WAKEUP 16u
 
 /* room in out's arena that one call can use up at the most */
 #define ROUTER_ARENA ((size_t)512 * 1024)

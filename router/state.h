@@ -28,7 +28,8 @@ struct router_engine {
 
     uint32_t sweep;       /* the next slot the sweep looks at */
     mono_ns next_sweep;   /* NEVER: nothing to do */
-    unsigned logins_left; /* in this call */
+    mono_ns wakeup;       /* `now` of the last call */
+    unsigned logins_left; /* handshakes still to compute at that time */
     struct member *leaving[BURST_MAX];
     unsigned n_leaving;
 

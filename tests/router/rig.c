@@ -119,6 +119,7 @@ static void check_amplification(const struct rig *r)
 void rig_run(struct rig *r)
 {
     begin(r);
+    r->now++; /* another wake-up */
     router_engine_udp(r->re, r->now, &r->e, r->in, r->n_in, &r->out);
     check_amplification(r);
     router_check(r->re);

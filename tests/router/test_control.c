@@ -191,6 +191,24 @@ static void probes(void **state)
     }
 }
 
+/* Several probes in one datagram would draw several answers of its size (PROTOCOL.md 4). */
+static void only_the_first_probe(void **state)
+{
+    uint8_t tlv[1400];
+    struct wr w = wr_of(tlv, sizeof(tlv));
+    struct control c = { .type = TLV_MTU_PROBE, .size = DATA_MIN_LEN + sizeof(tlv) };
+
+    (void)state;
+    two_members();
+    for (unsigned i = 0; i < 3; i++)
+        wire_ctl_put(&w, &c);
+    wire_ctl_pad(&w, sizeof(tlv));
+    assert_false(w.bad);
+    guest_send(&a, &rig, KIND_CONTROL, tlv, sizeof(tlv));
+    assert_int_equal(rig.out.n_dg, 1);
+    assert_int_equal(rig_drops(&rig, DROP_CONTROL), 2);
+}
+
 static void control_flood(void **state)
 {
     uint8_t tlv[1400];
@@ -289,8 +307,16 @@ static void unasked_adverts(void **state) /* R19, R22 */
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(moves),   ROW(unproven_gets_thrice), ROW(probes), ROW(control_flood),
-        ROW(mtu_set), ROW(unasked_adverts),
+        ROW(moves),
+        ROW(unproven_gets_thrice),
+        ROW(probes),
+        ROW(control_flood),
+        ROW(moves),
+        ROW(unproven_gets_thrice),
+        ROW(only_the_first_probe),
+        ROW(control_flood),
+        ROW(mtu_set),
+        ROW(unasked_adverts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

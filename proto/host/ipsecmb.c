@@ -63,7 +63,7 @@ static bool gcm_open(const void *schedule, uint8_t *dst, const uint8_t *src, siz
 
     lib.gcm_dec(schedule, &ctx, dst, src, len, nonce, aad, AEAD_AAD_LEN, tag, sizeof(tag));
     sodium_memzero(&ctx, sizeof(ctx));
-    bool ok = sodium_memcmp(tag, src + len, sizeof(tag)) == 0;
+    bool ok = crypto_verify_16(tag, src + len) == 0;
     sodium_memzero(tag, sizeof(tag)); /* of a forged packet it is the tag that would have passed */
     return ok;
 }
@@ -99,7 +99,7 @@ static bool cc_open(const void *schedule, uint8_t *dst, const uint8_t *src, size
     lib.cc_dec(schedule, &ctx, dst, src, len);
     lib.cc_finalize(&ctx, tag, sizeof(tag));
     sodium_memzero(&ctx, sizeof(ctx));
-    bool ok = sodium_memcmp(tag, src + len, sizeof(tag)) == 0;
+    bool ok = crypto_verify_16(tag, src + len) == 0;
     sodium_memzero(tag, sizeof(tag));
     return ok;
 }

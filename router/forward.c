@@ -146,14 +146,15 @@ struct forward forward_from_uplink(struct bindings *b, const struct frame *f)
 {
     struct member *to = NULL;
 
+    /* First, because the kernel's own listener reports come from ::, and nobody is to blame. */
+    if (ip6_is_multicast(f->dst) || ip6_is_link_local(f->dst))
+        return drop(DROP_MULTICAST);
     if (!frame_source_valid(f) || ip6_is_unspecified(f->src))
         return drop(DROP_SRC_INVALID);
     /* The kernel's own address on the TUN is the one source of the segment that comes from this
      * side. */
     if (bindings_in_segment(b, f->src) && !ip6_eq(f->src, b->router[0]))
         return drop(DROP_SRC_SEGMENT);
-    if (ip6_is_multicast(f->dst) || ip6_is_link_local(f->dst))
-        return drop(DROP_MULTICAST);
     if (bindings_owner(b, f->dst, &to) != OWNER_MEMBER)
         return refuse(DROP_NO_OWNER, 3);
     return (struct forward){ .to = TO_MEMBER, .member = to };

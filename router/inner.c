@@ -98,7 +98,9 @@ static void advertise_neighbor(struct router_engine *re, struct member *m, struc
         engine_drop(re, DROP_NO_ROOM);
         return;
     }
-    tell(re, m, p, nd_build_na(p, re->link_local, dst, target, flags, lla));
+    /* Some hosts' tools want the answer about an address to come from it. */
+    struct ip6 src = ip6_eq(target, re->conf->address) ? target : re->link_local;
+    tell(re, m, p, nd_build_na(p, src, dst, target, flags, lla));
 }
 
 /* The sender holds an old MAC for @f's destination: tell it the new one, not too often. */

@@ -74,8 +74,9 @@ static int record_says(const uint8_t *p)
     switch (p[0]) {
     case MODE_IS_EXCLUDE:
     case CHANGE_TO_EXCLUDE:
-    case ALLOW_NEW_SOURCES:
         return 1;
+    case ALLOW_NEW_SOURCES:
+        return sources ? 1 : -1;
     case MODE_IS_INCLUDE:
     case CHANGE_TO_INCLUDE:
         return sources;

@@ -38,7 +38,8 @@ struct mld_record {
 enum drop mld_parse(struct mld *ret, const struct frame *f);
 
 /* mld_next() - the next record; false at the end. Records that say nothing about listening
- * (BLOCK_OLD_SOURCES) and groups that are none are skipped. */
+ * (BLOCK_OLD_SOURCES, ALLOW_NEW_SOURCES
+ * without any, unknown types) and groups that are none are skipped. */
 bool mld_next(struct mld *m, struct mld_record *ret);
 
 /* mld_build_query() - a general query, version 2, to all-nodes

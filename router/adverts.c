@@ -9,12 +9,13 @@
 #define PREFIX_VALID_S         86400u
 #define PREFIX_PREFERRED_S     14400u
 
-size_t adverts_build(uint8_t *out, const struct router_config *c, const struct member *m,
-                     struct ip6 router_ll, struct mac router_mac, struct ip6 dst)
+size_t adverts_build(uint8_t *out, const struct router_config *c, bool uplink,
+                     const struct member *m, struct ip6 router_ll, struct mac router_mac,
+                     struct ip6 dst)
 {
     struct nd_ra ra = {
         .hop_limit = 64,
-        .lifetime_s = c->uplink == UPLINK_NONE ? 0 : ROUTER_LIFETIME_S,
+        .lifetime_s = uplink ? ROUTER_LIFETIME_S : 0,
         .preference = (int8_t)((int)c->preference - 1),
         .slla = router_mac,
         .mtu = m->mtu,
@@ -27,7 +28,7 @@ size_t adverts_build(uint8_t *out, const struct router_config *c, const struct m
         .n_dns = c->n_dns,
         .dns_s = DNS_LIFETIME_S,
         .route = c->routes,
-        .n_route = c->uplink == UPLINK_NONE ? 0 : c->n_routes,
+        .n_route = uplink ? c->n_routes : 0,
         .route_s = ROUTER_LIFETIME_S,
         .search = c->search,
         .n_search = c->n_search,

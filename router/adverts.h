@@ -18,10 +18,12 @@
 
 /* adverts_build() - the RA for @m, as a whole IPv6 packet
  * @out: ND_PACKET_MAX octets     @router_ll, @router_mac: our own
+ * @uplink: it works: we are a default router, and for routes:
  * @dst: where to: the member's address, or all-nodes when it asked from ::
  * Return: octets written */
-size_t adverts_build(uint8_t *out, const struct router_config *c, const struct member *m,
-                     struct ip6 router_ll, struct mac router_mac, struct ip6 dst);
+size_t adverts_build(uint8_t *out, const struct router_config *c, bool uplink,
+                     const struct member *m, struct ip6 router_ll, struct mac router_mac,
+                     struct ip6 dst);
 
 /* adverts_interval() - nanoseconds until the next unasked RA: uniform in 200..600 s (RFC
  * 4861 6.2.1) */

@@ -14,6 +14,7 @@
     (1 * NS_PER_S)       /* every member is looked at once in this time, or a little more */
 #define SWEEP_SLICES 16u /* so that 10^5 members do not stall the data path */
 #define SWEEP_SMALL  64u /* members that are swept in one go */
+#define SWEEP_PAUSE  (NS_PER_MS)
 #define ERRORS_PER_S 100u
 #define ECHOES_PER_S 50u
 
@@ -95,7 +96,7 @@ static bool is_leaving(const struct router_engine *re, const struct member *m)
 static void finish_call(struct router_engine *re, mono_ns now, struct out *out)
 {
     if (re->cast)
-        cast_run(re->cast, &re->ms, &re->groups, &re->txq, out);
+        cast_run(re->cast, &re->ms, &re->groups, &re->txq, out, now);
     txq_flush(&re->txq, now, out, re->drop);
     for (unsigned i = 0; i < re->n_leaving; i++) {
         bindings_release(&re->b, re->leaving[i]);
@@ -476,25 +477,28 @@ static void sweep(struct router_engine *re, mono_ns now, struct entropy *e, stru
     bool small = re->ms.high <= SWEEP_SMALL;
     uint32_t n = small ? re->ms.high : re->ms.high / SWEEP_SLICES + 1;
 
+    re->next_sweep = now + (small ? SWEEP_PERIOD : SWEEP_PERIOD / SWEEP_SLICES);
     for (uint32_t i = 0; i < n; i++) {
         if (re->sweep >= re->ms.high)
             re->sweep = 0;
-        if (re->n_leaving == BURST_MAX || re->txq.n + 8 > TXQ_MAX)
-            break; /* the rest next time */
+        if (re->n_leaving == BURST_MAX || re->txq.n + 8 > TXQ_MAX) {
+            re->next_sweep = now + SWEEP_PAUSE; /* it has much to say: the rest soon */
+            break;
+        }
         if (re->sweep < re->ms.high && re->ms.m[re->sweep].live)
             sweep_member(re, &re->ms.m[re->sweep], now, e, out);
         re->sweep++;
     }
-    re->next_sweep = now + (small ? SWEEP_PERIOD : SWEEP_PERIOD / SWEEP_SLICES);
 }
 
-void router_engine_uplink(struct router_engine *re, bool up, mono_ns now)
+bool router_engine_uplink(struct router_engine *re, bool up, mono_ns now)
 {
     if (re->admit.uplink_up == up || re->conf->uplink == UPLINK_NONE)
-        return;
+        return false;
     re->admit.uplink_up = up;
     if (re->next_sweep != NEVER)
         re->next_sweep = now;
+    return true;
 }
 
 void router_engine_tick(struct router_engine *re, mono_ns now, struct entropy *e, struct out *out)
@@ -507,9 +511,8 @@ void router_engine_tick(struct router_engine *re, mono_ns now, struct entropy *e
 
 mono_ns router_engine_deadline(const struct router_engine *re)
 {
-    if (re->cast && re->cast->n)
-        return 0; /* copies are left to make: at once */
-    return time_earlier(re->next_sweep, admit_deadline(&re->admit));
+    mono_ns at = time_earlier(re->next_sweep, admit_deadline(&re->admit));
+    return re->cast ? time_earlier(at, cast_deadline(re->cast)) : at;
 }
 
 bool router_engine_stop(struct router_engine *re, mono_ns now, struct out *out)

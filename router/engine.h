@@ -46,9 +46,10 @@ void router_engine_tun(struct router_engine *re, mono_ns now, struct pkt *in, un
                        struct out *out);
 
 /* router_engine_uplink() - the uplink came or went: clients are told (RA with lifetime 0, settings
- * without default route), R20. Members are told over the next ticks; a client that logs in
- * meanwhile hears it then. */
-void router_engine_uplink(struct router_engine *re, bool up, mono_ns now);
+ * without default route), R20. Members are told over the next ticks, which are due at once; a
+ * client that logs in meanwhile hears it then. Return: true when it was not known; never with
+ * `uplink: none` */
+bool router_engine_uplink(struct router_engine *re, bool up, mono_ns now);
 
 /* router_engine_tick() - what is due at @now; call at or after router_engine_deadline() */
 void router_engine_tick(struct router_engine *re, mono_ns now, struct entropy *e, struct out *out);

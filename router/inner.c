@@ -70,10 +70,8 @@ void inner_advert(struct router_engine *re, struct member *m, struct ip6 dst, st
         engine_drop(re, DROP_NO_ROOM);
         return;
     }
-    struct router_config c = *re->conf;
-    if (!re->admit.uplink_up)
-        c.uplink = UPLINK_NONE;
-    tell(re, m, p, adverts_build(p, &c, m, re->link_local, re->mac, dst));
+    tell(re, m, p,
+         adverts_build(p, re->conf, re->admit.uplink_up, m, re->link_local, re->mac, dst));
 }
 
 /* From the source link-layer address option of a solicitation its receiver makes a neighbor entry
@@ -195,12 +193,11 @@ static void neighbor_message(struct router_engine *re, struct member *m, struct 
 static void multicast(struct router_engine *re, struct member *m, struct frame *f, bool also_router,
                       mono_ns now)
 {
-    uint32_t group = groups_find(&re->groups, f->dst);
     enum drop why = DROP_MULTICAST;
 
-    if (group != GROUP_NONE) {
+    if (groups_find(&re->groups, f->dst) != GROUP_NONE) {
         why = bucket_take(&m->casts, CAST_PER_S, CAST_BURST, now)
-                  ? cast_add(re->cast, f, member_slot(&re->ms, m), m->mac, group)
+                  ? cast_add(re->cast, f, member_slot(&re->ms, m), m->mac)
                   : DROP_MULTICAST_RATE;
     }
     if (why)

@@ -20,6 +20,7 @@
 #include "proto/host/control.h"
 #include "proto/host/log.h"
 #include "proto/host/loop.h"
+#include "proto/host/netlink.h"
 #include "proto/host/priv.h"
 #include "proto/segment.h"
 #include "router/report.h"
@@ -49,7 +50,8 @@ struct io {
     struct udp *udp;
     struct tap *tun;
     struct control_server *control;
-    struct ev_io udp_read, udp_write, tun_read;
+    struct nl_watch *link; /* of the TUN */
+    struct ev_io udp_read, udp_write, tun_read, link_read;
     struct entropy_source entropy;
     mono_ns started;
     struct out out;
@@ -198,6 +200,30 @@ static void on_deadline(void *ctx)
     settle(io, now);
 }
 
+/* An operator, or a program that manages links, takes the uplink away or brings it back. */
+static void on_link(struct ev_loop *ev, struct ev_io *w, int what)
+{
+    struct io *io = w->data;
+    struct nl_event e;
+    bool up;
+
+    (void)ev;
+    (void)what;
+    if (nl_watch_read(io->link, &e) < 0)
+        return;
+    if (e.what & NL_DEVICE_DELETED) {
+        tun_gone(io);
+        return;
+    }
+    if (!(e.what & NL_DEVICE_LINK) || uplink_works(io->tun, &e, &up) < 0)
+        return;
+    mono_ns now = mono_now();
+    if (router_engine_uplink(io->re, up, now))
+        log_warn("uplink %s is %s; clients are told", io->conf->uplink_device,
+                 up ? "back" : "down");
+    settle(io, now);
+}
+
 static void on_signal(void *ctx, int signo)
 {
     struct io *io = ctx;
@@ -273,7 +299,9 @@ static void start(struct io *io)
     ev_io_start(io->loop.ev, &io->udp_read);
     if (io->tun) {
         ev_io_init(&io->tun_read, on_tun, tap_fd(io->tun), EV_READ);
-        io->tun_read.data = io;
+        ev_io_init(&io->link_read, on_link, nl_watch_fd(io->link), EV_READ);
+        io->tun_read.data = io->link_read.data = io;
+        ev_io_start(io->loop.ev, &io->link_read);
     }
     settle(io, io->started);
 }
@@ -311,7 +339,7 @@ static int open_all(struct io *io)
         return EX_SOFTWARE;
     if ((err = open_engine(io)) || (err = open_udp(io)))
         return err;
-    if (uplink_open(io->conf, &io->tun))
+    if (uplink_open(io->conf, &io->tun, &io->link))
         return EX_OSERR;
     open_control(io);
     return drop_privileges();
@@ -336,6 +364,7 @@ int router_run(const struct router_config *c)
     }
     int ret = io->exit_code;
     control_close(io->control);
+    nl_watch_close(io->link);
     tap_close(io->tun);
     udp_close(io->udp);
     if (io->loop.ev)

@@ -56,6 +56,8 @@ static int configure(struct nl *nl, struct tap *t, const struct router_config *c
 
     snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", tap_name(t));
     sysctl_set(path, "0");
+    snprintf(path, sizeof(path), "net/ipv6/conf/%s/keep_addr_on_down", tap_name(t));
+    sysctl_set(path, "1");
     /* The link-local address of the segment is the engine's; the kernel needs none of its own here.
      */
     int err = nl_link_no_addresses(nl, ifindex);
@@ -68,12 +70,13 @@ static int configure(struct nl *nl, struct tap *t, const struct router_config *c
     return err;
 }
 
-int uplink_open(const struct router_config *c, struct tap **ret)
+int uplink_open(const struct router_config *c, struct tap **ret, struct nl_watch **ret_watch)
 {
     struct tap *t = NULL;
     struct nl *nl = NULL;
 
     *ret = NULL;
+    *ret_watch = NULL;
     if (c->uplink == UPLINK_NONE)
         return 0;
     int err = tap_open(c->uplink_device, TAP_IP, NULL, &t);
@@ -86,6 +89,8 @@ int uplink_open(const struct router_config *c, struct tap **ret)
         err = configure(nl, t, c);
     if (!err)
         err = tap_set_carrier(t, true);
+    if (!err && (err = nl_watch_open(tap_ifindex(t), ret_watch)))
+        log_error("cannot watch %s: %s", tap_name(t), strerror(-err));
     nl_close(nl);
     if (err) {
         tap_close(t);
@@ -93,5 +98,22 @@ int uplink_open(const struct router_config *c, struct tap **ret)
     }
     check_forwarding();
     *ret = t;
+    return 0;
+}
+
+int uplink_works(const struct tap *t, const struct nl_event *e, bool *ret_up)
+{
+    struct nl_link link = e->link;
+
+    if (e->what & NL_LOST || link.ifindex == 0) {
+        struct nl *nl = NULL;
+        int err = nl_open(&nl);
+        if (!err)
+            err = nl_link_get(nl, tap_ifindex(t), &link);
+        nl_close(nl);
+        if (err)
+            return err;
+    }
+    *ret_up = link.up && link.carrier;
     return 0;
 }

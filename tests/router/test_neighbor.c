@@ -418,7 +418,8 @@ static void what_an_ra_says(void **state) /* R16, R17, R24 */
         members();
         struct member *m = rig_member(&rig, &a);
         m->mtu = 1380;
-        size_t len = adverts_build(ra, &rig.conf, m, addr("r.ll"), router_mac(), guest_ll(&a));
+        size_t len = adverts_build(ra, &rig.conf, rig.re->admit.uplink_up, m, addr("r.ll"),
+                                   router_mac(), guest_ll(&a));
         assert_int_equal(ra[44], 64);
         if (ra[45] != rows[i].flags || be16_load(ra + 46) != rows[i].lifetime)
             fail_msg("%s: flags %02x, lifetime %u", rows[i].name, ra[45], be16_load(ra + 46));

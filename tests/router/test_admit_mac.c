@@ -331,6 +331,73 @@ static void confirm_does_not_prove_a_stranger(void **state) /* H16, H18 */
     assert_true(sent <= 3 * len);
 }
 
+/* An attacker carries a client's LOGIN to the router from an address of its own, before the client
+ * does: the MAC that follows from the attacker's endpoint is never the client's. */
+static void carried_login(void **state) /* H16 */
+{
+    static const struct {
+        const char *name;
+        bool lease, live, tries; /* the client has been here; is here; was told to move too often */
+        bool first, again;       /* attacker's LOGIN comes before the client's; or after it */
+        bool admitted;
+    } rows[] = {
+        { "nobody carries it", false, false, false, false, false, true },
+        { "after the client", false, false, false, false, true, true },
+        { "before the client", false, false, false, true, false, false },
+        { "before and after", false, false, false, true, true, false },
+        { "lease", true, false, false, true, false, true },
+        { "live member", true, true, false, true, false, true },
+        { "assigned", false, false, true, true, false, true },
+    };
+    static const struct guest none;
+    struct endpoint attacker = ep_of("203.0.113.9", 9);
+
+    (void)state;
+    rig_start(&rig);
+    for (unsigned i = 0; i < N(rows); i++) {
+        struct guest a, b = none;
+        rig_free(&rig);
+        rig_defaults(&rig);
+        rig_start(&rig);
+        guest_init(&a, &rig, 0, "198.51.100.7", 4000);
+        struct mac own = mac_of_endpoint(a.ep);
+        if (rows[i].lease)
+            guest_join(&a, &rig);
+        if (rows[i].lease && !rows[i].live)
+            guest_control(&a, &rig, &(struct control){ .type = TLV_GOODBYE }, 0);
+        if (rows[i].tries) { /* somebody holds the MACs of both endpoints */
+            guest_init(&b, &rig, 1, "199.51.100.7", 4000);
+            guest_join(&b, &rig);
+            guest_init(&b, &rig, 2, "200.0.113.9", 9);
+            guest_join(&b, &rig);
+            a.tries = MAC_TAKEN_TRIES;
+        }
+        guest_login(&a, &rig);
+        if (rows[i].first)
+            rig_udp(&rig, attacker, a.login, LOGIN_LEN);
+        rig_udp(&rig, a.ep, a.login, LOGIN_LEN);
+        guest_take(&a, &rig);
+        if (rows[i].again)
+            rig_udp(&rig, attacker, a.login, LOGIN_LEN);
+        rig_notices(&rig, NOTICE_LOGIN, NULL);
+        guest_confirm(&a, &rig);
+        bool again = guest_has_control(&a, TLV_LOGIN_AGAIN, NULL) == 1;
+        struct member *m = rig_member(&rig, &a);
+        if ((m != NULL) != rows[i].admitted || again == rows[i].admitted)
+            fail_msg("%s: %d, again %d", rows[i].name, m != NULL, again);
+        assert_int_equal(rig_notices(&rig, NOTICE_AGAIN, NULL), !rows[i].admitted);
+        assert_int_equal(tentatives(), 0);
+        if (!m) { /* at the next try the attacker is not there */
+            guest_join(&a, &rig);
+            m = rig_member(&rig, &a);
+        }
+        assert_false(mac_eq(m->mac, mac_of_endpoint(attacker)));
+        assert_true(mac_eq(m->mac, own) || (rows[i].tries && mac_is_assigned(m->mac)));
+        assert_true(mac_eq(a.s.mac, m->mac));
+        assert_true(endpoint_eq(m->ep, a.ep));
+    }
+}
+
 #define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -343,6 +410,7 @@ int main(void)
         ROW(flapping_keeps_others_leases),
         ROW(race_for_a_mac),
         ROW(race_for_an_address),
+        ROW(carried_login),
         ROW(busy),
         ROW(first_data_confirms),
         ROW(forged_confirm),

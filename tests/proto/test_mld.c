@@ -162,9 +162,13 @@ static const struct row {
 
 static size_t put_options(uint8_t *out, enum options o)
 {
-    static const uint8_t with[5][8] = { "\x3a\0\5\2\0\0\1", "\x3a\0\1\4\0\0\0", "\x3a\0\5\4\0\0\0",
-                                        "", "\x2c\0\5\2\0\0\1" };
-    static const uint8_t fragment[8] = "\x3a\0\0\0\0\0\0\1";
+    static const uint8_t with[5][8] = {
+        [ALERT] = { 58, 0, 5, 2, 0, 0, 1 },
+        [NO_ALERT] = { 58, 0, 1, 4 },
+        [LONG_ALERT] = { 58, 0, 5, 4 },
+        [FRAGMENT] = { 44, 0, 5, 2, 0, 0, 1 },
+    };
+    static const uint8_t fragment[8] = { 58, 0, 0, 0, 0, 0, 0, 1 }; /* atomic */
 
     if (o == NO_HOPOPTS)
         return 0;
@@ -306,12 +310,14 @@ static void records_are_bounded(void **state) /* H59 */
                 { 150, true },
                 { MLD_RECORDS_MAX + 1, false },
                 { 150, false } };
+    static const uint8_t record[20] = { 4, 0, 0, 0, 0xff, 2 };
+
     (void)state;
     for (size_t i = 0; i < PKT_N(row); i++) {
         uint8_t pay[ROOM] = "\x3a\0\5\2\0\0\1\0\x8f\0\0\0\0\0", p[ROOM];
         pay[15] = (uint8_t)row[i].n;
         for (unsigned k = 0; k < row[i].n; k++) {
-            memcpy(pay + 16 + 20 * k, EX_MDNS, 20);
+            memcpy(pay + 16 + 20 * k, record, sizeof(record));
             pay[16 + 20 * k + 19] = (uint8_t)k;
         }
         size_t len = pkt_put(p, "fe80::1", "ff02::16", 0, 1, pay, 16 + 20u * row[i].n);

@@ -264,7 +264,7 @@ static unsigned unbound(struct guest *g, mono_ns d, struct notice *ret)
 
 static void unused_bindings_end(void **state) /* RFC 6620 3.2 */
 {
-    struct notice ev;
+    struct notice ev = { .client = 0 };
     struct ip6 one = ip6_of("2001:db8:1::111"), two = ip6_of("2001:db8:1::222");
 
     (void)state;

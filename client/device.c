@@ -132,6 +132,14 @@ static void configure_ra(struct device *d)
     (void)set_conf(d, "ra_defrtr_metric", metric); /* Linux 5.12 */
 }
 
+/* set_up_ipv6() - what is IPv6's own of the device, for as long as the MTU stays at 1280 or more */
+static void set_up_ipv6(struct device *d)
+{
+    enable_ipv6(d);
+    links_count(d);
+    configure_ra(d);
+}
+
 static void tell_open_failure(const struct device_config *c, int err)
 {
     switch (err) {
@@ -188,9 +196,7 @@ static int bring_up(struct device *d)
         device_tell(&d->cfg, "%s: %s: %s", d->name, what, nl_error(d->nl));
         return err;
     }
-    enable_ipv6(d);
-    links_count(d);
-    configure_ra(d);
+    set_up_ipv6(d);
     return 0;
 }
 
@@ -250,6 +256,11 @@ static void apply_link(struct device *d, const struct device_want *w, const stru
                        link->up ? "cannot set the MTU" : "cannot go up");
     else
         d->mtu = w->mtu;
+    /* below 1280 the kernel had no IPv6 on the device; now it has, with the kernel's defaults */
+    if (err >= 0 && link->mtu < INNER_MTU_MIN) {
+        (void)nl_link_no_addresses(d->nl, d->ifindex);
+        set_up_ipv6(d);
+    }
     if (!mac_eq(link->mac, w->mac)) {
         if (!fresh)
             device_tell(&d->cfg, "%s: somebody changed the MAC address; it goes back", d->name);

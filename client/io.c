@@ -193,8 +193,11 @@ static void sock_open(struct io *io, struct sock *s, const struct client_sock *w
         return;
     int err = udp_open(&s->udp, any, &opts);
     if (err) {
-        log_limited(&limit, now, LOG_LEVEL_WARN, "cannot open UDP port %u: %s; trying again%s",
-                    want->port, strerror(-err),
+        char port[16] = "a UDP port";
+        if (want->port)
+            snprintf(port, sizeof(port), "UDP port %u", want->port);
+        log_limited(&limit, now, LOG_LEVEL_WARN, "cannot open %s: %s; trying again%s", port,
+                    strerror(-err),
                     err == -EADDRINUSE ? " (is another client running? leave out port:)" : "");
         s->retry_at = now + SOCK_RETRY;
         return;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cli.c - the command line that both programs share */
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <string.h>
@@ -62,23 +63,23 @@ static void print_help(FILE *f, const struct cli *cli)
             cli->program);
     for (size_t i = 0; i < N_COMMANDS; i++)
         fprintf(f, "  %-8s %s\n", commands[i].name, commands[i].help);
-    fprintf(
-        f,
-        "\nOptions:\n"
-        "  -c, --config FILE   run, check, status: configuration (default %s)\n"
-        "  -v, --verbose       run: log more\n"
-        "      --json          status: one JSON object\n"
-        "      --control NAME  status: the daemon's control socket, a path or @NAME\n"
-        "      --psk           keygen: a secret for psk: or join_secret:\n"
-        "  -h, --help          this text\n"
-        "      --version       print the version, and which library does the ciphers\n"
-        "\nFirst steps:\n"
-        "  umask 077; %s keygen > KEY_FILE; %s pubkey < KEY_FILE\n"
-        "\nEnvironment:\n"
-        "  SIXTAP_CRYPTO=libsodium   do without libipsec-mb, to compare or to rule it out\n"
-        "\nExit codes: 0 fine, 64 wrong usage, 65 no key, 69 no daemon answers, 74 output failed,\n"
-        "78 problems in the configuration.\n",
-        cli->default_config, cli->program, cli->program);
+    fprintf(f,
+            "\nOptions:\n"
+            "  -c, --config FILE   run, check, status: configuration (default %s)\n"
+            "  -v, --verbose       run: log more\n"
+            "      --json          status: one JSON object\n"
+            "      --control NAME  status: the daemon's control socket, a path or @NAME\n"
+            "      --psk           keygen: a secret for psk: or join_secret:\n"
+            "  -h, --help          this text\n"
+            "      --version       print the version, and which library does the ciphers\n"
+            "\nFirst steps:\n"
+            "  umask 077; %s keygen > KEY_FILE; %s pubkey < KEY_FILE\n"
+            "\nEnvironment:\n"
+            "  SIXTAP_CRYPTO=libsodium   do without libipsec-mb, to compare or to rule it out\n"
+            "\nExit codes: 0 fine, 64 wrong usage, 65 no key, 69 no daemon answers,\n"
+            "71 the system refuses (run logs what), 74 output failed, 78 problems in the "
+            "configuration.\n",
+            cli->default_config, cli->program, cli->program);
 }
 
 __attribute__((format(printf, 2, 3))) static int usage(const struct call *c, const char *fmt, ...)
@@ -329,8 +330,23 @@ int cli_main_io(int argc, char **argv, const struct cli *cli, const struct cli_i
     return cmd->run(&c);
 }
 
+/* A standard stream that was closed stays one that fails: else the next descriptor, a socket or the
+ * TAP, would take its number and get what is printed or logged. */
+static int hold_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return -1;
+    }
+    return 0;
+}
+
 int cli_main(int argc, char **argv, const struct cli *cli)
 {
+    if (hold_standard_streams() != 0)
+        return EX_OSERR;
     const struct cli_io io = { .in = stdin, .out = stdout, .err = stderr };
     return cli_main_io(argc, argv, cli, &io);
 }

@@ -468,6 +468,15 @@ static void repairs(void **state)
     assert_true(has_address("2001:db8:1::abcd", 64) && find_route("::", 0, &r));
     assert_non_null(strstr(warned, "set down by somebody"));
 
+    /* less than IPv6 needs: the kernel takes it off the device, and gives it back as it comes */
+    char v[16] = "";
+    assert_int_equal(nl_link_set_mtu(nl, ifindex, 1000), 0);
+    assert_true(meddle(&w, watch) > 4);
+    assert_int_equal(link_now().mtu, 1434);
+    assert_true(has_address("2001:db8:1::abcd", 64) && find_route("::", 0, &r));
+    if (sysctl_get("net/ipv6/conf/t0/accept_ra", v, sizeof(v)) == 0)
+        assert_string_equal(v, "0");
+
     /* two managers cannot spin: one repair a second */
     assert_int_equal(nl_link_set_mtu(nl, ifindex, 1400), 0);
     assert_true(device_event(dev, &(struct nl_event){ .what = NL_LOST }));

@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -283,6 +284,32 @@ static void a_full_disk_is_no_success(void **state)
     free(err);
 }
 
+/* What stays open behind closed standard streams is nothing else's number, and fails as before. */
+static void closed_streams_stay_theirs(void **state)
+{
+    (void)state;
+    static const struct {
+        char *word;
+        int rc;
+    } rows[] = { { "run", EX_OK }, { "keygen", EX_IOERR }, { "pubkey", EX_DATAERR } };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *argv[] = { "sixtap-test", rows[i].word, NULL };
+        int status = 0;
+        fflush(NULL);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            for (int fd = 0; fd <= 2; fd++)
+                close(fd);
+            int rc = cli_main(2, argv, &program);
+            _exit(dup(0) > 2 && write(2, "x", 1) < 0 ? rc : 99);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), rows[i].rc);
+    }
+}
+
 /* ---- status for a person ---- */
 
 struct show_row {
@@ -324,10 +351,15 @@ static void status_for_a_person(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_usage),           cmocka_unit_test(options_arrive),
-        cmocka_unit_test(help_and_version),      cmocka_unit_test(check_says_ok_or_why),
-        cmocka_unit_test(status_needs_a_daemon), cmocka_unit_test(keygen_makes_keys),
-        cmocka_unit_test(pubkey_is_x25519),      cmocka_unit_test(a_full_disk_is_no_success),
+        cmocka_unit_test(wrong_usage),
+        cmocka_unit_test(options_arrive),
+        cmocka_unit_test(help_and_version),
+        cmocka_unit_test(check_says_ok_or_why),
+        cmocka_unit_test(status_needs_a_daemon),
+        cmocka_unit_test(keygen_makes_keys),
+        cmocka_unit_test(pubkey_is_x25519),
+        cmocka_unit_test(a_full_disk_is_no_success),
+        cmocka_unit_test(closed_streams_stay_theirs),
         cmocka_unit_test(status_for_a_person),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,7 @@ struct bindings {
     struct ip6 *assigned;  /* stable address of each listed client */
     uint32_t n_clients;
     bool isolate;            /* members do not see each other */
+    bool uplink_down;        /* there is one, but it does not work now */
     uint8_t secret[KEY_LEN]; /* of stable identifiers */
 };
 

@@ -496,6 +496,7 @@ bool router_engine_uplink(struct router_engine *re, bool up, mono_ns now)
     if (re->admit.uplink_up == up || re->conf->uplink == UPLINK_NONE)
         return false;
     re->admit.uplink_up = up;
+    re->b.uplink_down = !up;
     if (re->next_sweep != NEVER)
         re->next_sweep = now;
     return true;

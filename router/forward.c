@@ -63,18 +63,20 @@ static struct forward to_router(const struct bindings *b, const struct router_co
 {
     /* The kernel owns prefix::1, but it could not answer a link-local source: it is not on this
      * link. */
-    if (ip6_eq(f->dst, b->router[1]) || c->uplink == UPLINK_NONE || ip6_is_link_local(f->src))
+    if (ip6_eq(f->dst, b->router[1]) || c->uplink == UPLINK_NONE || b->uplink_down ||
+        ip6_is_link_local(f->src))
         return (struct forward){ .to = TO_ROUTER };
     return (struct forward){ .to = TO_UPLINK };
 }
 
-static struct forward off_segment(const struct router_config *c, const struct frame *f)
+static struct forward off_segment(const struct bindings *b, const struct router_config *c,
+                                  const struct frame *f)
 {
     if (ip6_is_unspecified(f->dst) || ip6_is_loopback(f->dst) || ip6_is_v4mapped(f->dst))
         return drop(DROP_DST_INVALID);
     if (ip6_is_link_local(f->src))
         return refuse(DROP_SCOPE, 2);
-    if (c->uplink == UPLINK_NONE)
+    if (c->uplink == UPLINK_NONE || b->uplink_down)
         return refuse(DROP_NO_UPLINK, 0);
     return (struct forward){ .to = TO_UPLINK };
 }
@@ -139,7 +141,7 @@ struct forward forward_from_member(struct bindings *b, const struct router_confi
     }
     if (bindings_in_segment(b, f->dst))
         return in_segment(c, m, NULL, f, kind, hint);
-    return off_segment(c, f);
+    return off_segment(b, c, f);
 }
 
 struct forward forward_from_uplink(struct bindings *b, const struct frame *f)

@@ -165,7 +165,8 @@ def test_answers_field_by_field():
                         / ICMPv6ND_NS(tgt=target) / ICMPv6NDOptSrcLLAddr(lladdr=a.mac()))
             p = wait_for(f"an NA for {target}", lambda t=target: [
                 p for p in packets(heard, ICMPv6ND_NA, outgoing=False) if p[ICMPv6ND_NA].tgt == t])[0]
-            assert (p[Ether].src, p[IPv6].src, p[IPv6].hlim) == (ROUTER_MAC, ROUTER_LL, 255)
+            source = ROUTER6 if target == ROUTER6 else ROUTER_LL
+            assert (p[Ether].src, p[IPv6].src, p[IPv6].hlim) == (ROUTER_MAC, source, 255)
             assert (p[Ether].dst, p[IPv6].dst) == (a.mac(), a.link_local())
             na = p[ICMPv6ND_NA]
             assert (na.R, na.S, na.O) == (own, 1, own), "a proxy's answer does not override (RFC 4861 7.2.8)"

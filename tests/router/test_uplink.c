@@ -142,6 +142,37 @@ static void down_and_up(void **state) /* R20 */
     }
 }
 
+/* With the uplink down nothing is written to it: senders hear "no route", and the router answers
+ * for itself (R54). */
+static void packets_meanwhile(void **state)
+{
+    struct ip6 out_there = { { 0x20, 0x01, 0x0d, 0xb8, 0xff, 0xff, [15] = 2 } };
+    uint8_t ip[128], echo[128];
+
+    (void)state;
+    members();
+    const struct mac router = mac_of_endpoint(rig.conf.public_ep);
+    for (unsigned up = 0; up < 2; up++) {
+        rig.now += 10 * NS_PER_S + 7;
+        router_engine_uplink(rig.re, up, rig.now);
+        rig_tick(&rig);
+        guest_take(&a, &rig);
+        a.n_got = 0; /* what it was told of the uplink is not looked at here */
+        size_t len = put_udp6(ip, guest_addr(&a), out_there, 60);
+        guest_ip(&a, &rig, KIND_HOST, router, ip, len);
+        assert_int_equal(rig.out.n_pk, up);
+        const uint8_t *error = guest_packet(&a, ICMP6_UNREACH, NULL);
+        assert_int_equal(error != NULL, !up);
+        if (error)
+            assert_int_equal(error[41], 0); /* code: no route */
+        a.n_got = 0;
+        len = put_echo6(echo, guest_addr(&a), rig.conf.address, 60);
+        guest_ip(&a, &rig, KIND_HOST, router, echo, len);
+        assert_int_equal(rig.out.n_pk, up); /* up: the kernel's to answer */
+        assert_int_equal(guest_packet(&a, ICMP6_ECHO_REPLY, NULL) != NULL, !up);
+    }
+}
+
 static void none_is_never_up(void **state)
 {
     (void)state;
@@ -304,8 +335,9 @@ static void unused_bindings_end(void **state) /* RFC 6620 3.2 */
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(down_and_up),  ROW(none_is_never_up), ROW(nobody_is_there),
-        ROW(many_members), ROW(preference),       ROW(unused_bindings_end),
+        ROW(down_and_up),  ROW(packets_meanwhile), ROW(nobody_is_there),
+        ROW(down_and_up),  ROW(none_is_never_up),  ROW(nobody_is_there),
+        ROW(many_members), ROW(preference),        ROW(unused_bindings_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ void json_put_bool(struct json_object *o, const char *key, bool v)
 void json_put_seconds(struct json_object *o, const char *key, mono_ns d)
 {
     char text[32];
-    double s = (double)(d / NS_PER_MS) / 1000;
+    double s = (double)d / (double)NS_PER_S;
 
     snprintf(text, sizeof(text), "%.3f", s);
     json_object_object_add(o, key, json_object_new_double_s(s, text));

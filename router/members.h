@@ -101,8 +101,8 @@ struct members {
 /* members_bytes() - octets of memory members_init() needs for @c */
 size_t members_bytes(const struct router_config *c);
 
-/* members_init() - carve @mem (members_bytes() octets, 16-aligned, zeroed)
- * @n_tentative: how many more indices to have     @hash_key: 16 random octets for the tables */
+/* members_init() - carve @mem (members_bytes() octets, any alignment, zeroed)
+ * @hash_key: 16 random octets for the tables */
 void members_init(struct members *ms, void *mem, const struct router_config *c,
                   const uint8_t *hash_key);
 

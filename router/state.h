@@ -37,8 +37,7 @@ struct router_engine {
     uint64_t rx_packets, rx_octets, uplink_tx, uplink_rx, n_nudges;
 };
 
-/* member_of_packet: a DATA that opened, not control. @d->p has its header still.
- * inner_packet() - carry it on */
+/* inner_packet() - carry on a DATA that opened and is not control; @d->p has its header still */
 void inner_packet(struct router_engine *re, struct member *m, struct dgram *d, mono_ns now,
                   struct out *out);
 

@@ -115,6 +115,22 @@ int nl_route_del(struct nl *nl, const struct nl_route *r);
 int nl_route_list(struct nl *nl, unsigned ifindex, uint8_t protocol, uint32_t table,
                   struct nl_route *out, unsigned cap);
 
+/* ---- proxy Neighbor Discovery ---- */
+
+/* nl_proxy_add() - the kernel answers solicitations for @addr that arrive on @ifindex with that
+ * link's MAC, if a route leads to @addr through another link and the link's proxy_ndp is 1; fine
+ * when it is there already
+ * @protocol: RTPROT_*; who set it (kernels before 5.2 forget it) */
+int nl_proxy_add(struct nl *nl, unsigned ifindex, struct ip6 addr, uint8_t protocol);
+
+/* nl_proxy_del() - -ENOENT when it is not there */
+int nl_proxy_del(struct nl *nl, unsigned ifindex, struct ip6 addr);
+
+/* nl_proxy_list() - entries of a link
+ * @protocol: only those set by this protocol; 0: all
+ * Return: how many there are (only @cap are written), or -errno */
+int nl_proxy_list(struct nl *nl, unsigned ifindex, uint8_t protocol, struct ip6 *out, unsigned cap);
+
 /* ---- IPv4 underlay ---- */
 
 /* nl_path_mtu() - MTU of the link that leads to @dst (not the route's: ICMP is not trusted)

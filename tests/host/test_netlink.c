@@ -274,6 +274,29 @@ static void watch_overrun(void **state)
     nl_watch_close(w);
 }
 
+static void proxies(void **state)
+{
+    struct ip6 a[3] = { ip6("2001:db8::a"), ip6("2001:db8::b"), ip6("2001:db8::c") }, got[2];
+
+    (void)state;
+    assert_int_equal(nl_proxy_list(nl, ifindex, 0, got, 2), 0);
+    assert_int_equal(nl_proxy_add(nl, ifindex, a[0], OURS), 0);
+    assert_int_equal(nl_proxy_add(nl, ifindex, a[0], OURS), 0); /* again: fine */
+    assert_int_equal(nl_proxy_add(nl, ifindex, a[1], OURS + 1), 0);
+    assert_int_equal(nl_proxy_list(nl, ifindex, 0, got, 2), 2);
+    assert_int_equal(nl_proxy_list(nl, ifindex, OURS, got, 2), 1);
+    assert_true(ip6_eq(got[0], a[0]));
+    assert_int_equal(nl_proxy_list(nl, ifindex + 1000, 0, got, 2), 0);
+    assert_int_equal(nl_proxy_add(nl, ifindex, a[2], OURS), 0);
+    assert_int_equal(nl_proxy_list(nl, ifindex, 0, got, 2), 3); /* more than there is room for */
+    assert_int_equal(nl_proxy_del(nl, ifindex, a[0]), 0);
+    assert_int_equal(nl_proxy_del(nl, ifindex, a[0]), -ENOENT);
+    assert_int_equal(nl_proxy_list(nl, ifindex, OURS, got, 2), 1);
+    assert_true(ip6_eq(got[0], a[2]));
+    assert_true(nl_proxy_add(nl, 999999, a[0], OURS) < 0);
+    assert_true(nl_error(nl)[0]);
+}
+
 static void sysctls(void **state)
 {
     char v[8] = "before";
@@ -301,6 +324,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(mtu_towards, setup, teardown),
         cmocka_unit_test_setup_teardown(watch, setup, teardown),
         cmocka_unit_test_setup_teardown(watch_overrun, setup, teardown),
+        cmocka_unit_test_setup_teardown(proxies, setup, teardown),
         cmocka_unit_test_setup_teardown(sysctls, setup, teardown),
     };
 

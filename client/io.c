@@ -18,11 +18,12 @@
 #include "proto/frame.h"
 #include "proto/host/clock.h"
 #include "proto/host/control.h"
+#include "proto/host/lockdown.h"
 #include "proto/host/log.h"
 #include "proto/host/loop.h"
 #include "proto/host/netlink.h"
-#include "proto/host/priv.h"
 #include "proto/host/resolve.h"
+#include "proto/host/seccomp.h"
 #include "proto/host/tap.h"
 #include "proto/mac.h"
 #include "proto/segment.h"
@@ -483,14 +484,14 @@ static void open_control(struct io *io)
                  strerror(-err));
 }
 
-static int keep_net_admin(void)
+/* Sockets are opened again for as long as the client lives, so a low `port:` needs its capability;
+ * the device's /proc/sys is written after the MTU was below 1280. */
+static int give_up_the_rest(struct io *io)
 {
-    const int keep = CAP_NET_ADMIN; /* addresses, routes, the device's MAC */
-    int err = priv_keep(&keep, 1);
+    const int keep[] = { CAP_NET_ADMIN /* addresses, routes, the MAC */, CAP_NET_BIND_SERVICE };
+    bool low_port = io->conf->port > 0 && io->conf->port < 1024;
 
-    if (err)
-        log_error("cannot drop privileges: %s", strerror(-err));
-    return err ? EX_OSERR : 0;
+    return lockdown(keep, low_port ? 2 : 1, SECCOMP_WRITE_FILES | SECCOMP_NAMES) ? EX_OSERR : 0;
 }
 
 static int open_all(struct io *io)
@@ -509,7 +510,7 @@ static int open_all(struct io *io)
     if (resolve_open(&io->resolver, io->loop.ev, on_resolved, io))
         return EX_OSERR;
     open_control(io);
-    return keep_net_admin();
+    return give_up_the_rest(io);
 }
 
 static void start(struct io *io)
@@ -557,6 +558,7 @@ static struct io *io_new(const struct client_config *c)
 
     if (!io)
         return NULL;
+    lockdown_memory(io, len);
     memset(io, 0, len);
     io->conf = c;
     io->started = mono_now();

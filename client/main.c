@@ -6,6 +6,7 @@
 #include "client/config.h"
 #include "client/io.h"
 #include "proto/host/cli.h"
+#include "proto/host/lockdown.h"
 #include "proto/host/log.h"
 #include "proto/seal.h"
 
@@ -15,6 +16,7 @@ static int run(const struct cli_opts *o)
     if (client_config_load(&c, o->config, stderr) != 0)
         return EX_CONFIG;
     log_setup(o->verbose);
+    lockdown_memory(&c, sizeof(c));
     crypto_log();
     int rc = client_run(&c);
     client_config_free(&c);

@@ -18,10 +18,11 @@
 
 #include "proto/host/clock.h"
 #include "proto/host/control.h"
+#include "proto/host/lockdown.h"
 #include "proto/host/log.h"
 #include "proto/host/loop.h"
 #include "proto/host/netlink.h"
-#include "proto/host/priv.h"
+#include "proto/host/seccomp.h"
 #include "proto/segment.h"
 #include "router/report.h"
 #include "router/uplink.h"
@@ -263,6 +264,7 @@ static int open_engine(struct io *io)
     io->out.cap_dg = OUT_DGRAMS;
     io->out.pk = io->out_pk;
     io->out.cap_pk = OUT_PACKETS;
+    lockdown_memory(io->engine_mem, len);
     io->re = router_engine_init(io->engine_mem, io->conf, io->started,
                                 entropy_at(&io->entropy, io->started));
     return 0;
@@ -306,13 +308,10 @@ static void start(struct io *io)
     settle(io, io->started);
 }
 
-/* Nothing after the start needs a privilege. */
-static int drop_privileges(void)
+/* Nothing after the start needs a privilege; files are only read. */
+static int give_up_the_rest(void)
 {
-    int err = priv_keep(NULL, 0);
-    if (err)
-        log_error("cannot drop privileges: %s", strerror(-err));
-    return err ? EX_OSERR : 0;
+    return lockdown(NULL, 0, 0) ? EX_OSERR : 0;
 }
 
 static void say_goodbye(struct io *io)
@@ -342,7 +341,7 @@ static int open_all(struct io *io)
     if (uplink_open(io->conf, &io->tun, &io->link))
         return EX_OSERR;
     open_control(io);
-    return drop_privileges();
+    return give_up_the_rest();
 }
 
 int router_run(const struct router_config *c)

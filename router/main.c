@@ -6,6 +6,7 @@
 #include "router/config.h"
 #include "router/io.h"
 #include "proto/host/cli.h"
+#include "proto/host/lockdown.h"
 #include "proto/host/log.h"
 #include "proto/seal.h"
 
@@ -15,6 +16,9 @@ static int run(const struct cli_opts *o)
     if (router_config_load(&c, o->config, stderr) != 0)
         return EX_CONFIG;
     log_setup(o->verbose);
+    lockdown_memory(&c, sizeof(c));
+    if (c.n_clients) /* their shared secrets */
+        lockdown_memory(c.clients, c.n_clients * sizeof(c.clients[0]));
     crypto_log();
     int rc = router_run(&c);
     router_config_free(&c);

@@ -4,7 +4,7 @@
 # Read by tests/run.sh, tests/bench/run.sh, conf/demo.sh and .ci/run; README "Dependencies" lists the same.
 
 PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config libsodium-dev libev-dev libyaml-dev libmnl-dev libcap-ng-dev
-    libjson-c-dev libnftables-dev)
+    libseccomp-dev libjson-c-dev libnftables-dev)
 # Vector crypto is an x86-64 library; without it the build works on libsodium alone.
 [ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ] || PACKAGES_BUILD+=(libipsec-mb-dev)
 PACKAGES_TEST=(libcmocka-dev iproute2 iputils-ping ndisc6 nftables conntrack curl procps ethtool python3 python3-pytest

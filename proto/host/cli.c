@@ -9,6 +9,7 @@
 
 #include "proto/host/cli.h"
 #include "proto/host/control.h"
+#include "proto/host/lockdown.h"
 #include "proto/host/secret.h"
 #include "proto/host/yaml.h"
 
@@ -21,6 +22,7 @@ enum {
     OPT_JSON = 4,
     OPT_PSK = 8,
     OPT_CONTROL = 16,
+    OPT_NO_SECCOMP = 32,
 };
 
 struct call {
@@ -44,7 +46,8 @@ static int do_keygen(const struct call *c);
 static int do_pubkey(const struct call *c);
 
 static const struct command commands[] = {
-    { "run", OPT_CONFIG | OPT_VERBOSE, do_run, "run in the foreground, log to stderr" },
+    { "run", OPT_CONFIG | OPT_VERBOSE | OPT_NO_SECCOMP, do_run,
+      "run in the foreground, log to stderr" },
     { "check", OPT_CONFIG, do_check, "print every problem of the configuration" },
     { "status", OPT_CONFIG | OPT_CONTROL | OPT_JSON, do_status,
       "ask the running daemon how it is" },
@@ -69,6 +72,7 @@ static void print_help(FILE *f, const struct cli *cli)
             "  -v, --verbose       run: log more\n"
             "      --json          status: one JSON object\n"
             "      --control NAME  status: the daemon's control socket, a path or @NAME\n"
+            "      --no-seccomp    run: filter no system calls and allow core dumps, to debug\n"
             "      --psk           keygen: a secret for psk: or join_secret:\n"
             "  -h, --help          this text\n"
             "      --version       print the version, and which library does the ciphers\n"
@@ -106,6 +110,7 @@ static int flushed(const struct call *c)
 
 static int do_run(const struct call *c)
 {
+    lockdown_begin(c->opts.no_seccomp);
     return c->cli->run(&c->opts);
 }
 
@@ -186,9 +191,13 @@ struct option_row {
 };
 
 static const struct option_row options[] = {
-    { "--config", "-c", OPT_CONFIG, true },   { "--verbose", "-v", OPT_VERBOSE, false },
-    { "--json", NULL, OPT_JSON, false },      { "--psk", NULL, OPT_PSK, false },
-    { "--control", NULL, OPT_CONTROL, true }, { "--help", "-h", 0, false },
+    { "--config", "-c", OPT_CONFIG, true },
+    { "--verbose", "-v", OPT_VERBOSE, false },
+    { "--json", NULL, OPT_JSON, false },
+    { "--psk", NULL, OPT_PSK, false },
+    { "--control", NULL, OPT_CONTROL, true },
+    { "--no-seccomp", NULL, OPT_NO_SECCOMP, false },
+    { "--help", "-h", 0, false },
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -230,6 +239,9 @@ static void apply(struct call *c, const struct option_row *o, const char *value)
         break;
     case OPT_CONTROL:
         c->opts.control = value;
+        break;
+    case OPT_NO_SECCOMP:
+        c->opts.no_seccomp = true;
         break;
     default:
         c->help = true;

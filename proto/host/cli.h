@@ -21,6 +21,7 @@ struct cli_opts {
     unsigned verbose;    /* number of -v */
     bool json;           /* --json */
     bool psk;            /* keygen --psk */
+    bool no_seccomp;     /* run --no-seccomp */
 };
 
 struct cli {

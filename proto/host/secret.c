@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -149,12 +150,34 @@ int secret_read_file(const char *path, uint8_t *key, char *err, size_t err_len)
     return rc;
 }
 
-void secret_lock(void *p, size_t len)
+/* The pages that hold @len octets at @p: their beginning, and how many octets they are. */
+static void *pages_of(void *p, size_t len, size_t *ret_len)
 {
-    (void)!sodium_mlock(p, len);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t in_page = (uintptr_t)p & (page - 1);
+
+    *ret_len = (in_page + len + page - 1) & ~(page - 1);
+    return (uint8_t *)p - in_page;
+}
+
+int secret_lock(void *p, size_t len)
+{
+    size_t n;
+    void *from = pages_of(p, len, &n);
+
+    (void)madvise(from, n, MADV_DONTDUMP);
+    if (mlock2(from, n, MLOCK_ONFAULT) == 0)
+        return 0;
+    /* a kernel before 4.4 does not know it; plain mlock() would touch every page */
+    return -errno;
 }
 
 void secret_unlock(void *p, size_t len)
 {
-    (void)!sodium_munlock(p, len);
+    size_t n;
+    void *from = pages_of(p, len, &n);
+
+    sodium_memzero(p, len);
+    (void)munlock(from, n);
+    (void)madvise(from, n, MADV_DODUMP);
 }

@@ -39,11 +39,12 @@ int secret_read_file(const char *path, uint8_t *key, char *err, size_t err_len);
  * Return: 0; -errno */
 int key_from_fd(int fd, const char *name, uint8_t *key, char *err, size_t err_len);
 
-/* secret_lock() - keep @len octets out of swap and core dumps, best effort (the limit on locked
- * memory may be 0) */
-void secret_lock(void *p, size_t len);
+/* secret_lock() - keep @len octets, and what else lies on their pages, out of swap and core dumps;
+ * a page is locked when it is touched, so that tables cost what is used of them
+ * Return: 0; -ENOMEM, -EPERM: RLIMIT_MEMLOCK does not allow it; -errno */
+int secret_lock(void *p, size_t len);
 
-/* secret_unlock() - wipe them and undo it */
+/* secret_unlock() - wipe them and undo it for all of their pages */
 void secret_unlock(void *p, size_t len);
 
 #endif

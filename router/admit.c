@@ -16,28 +16,23 @@
     2u /* LOGINs of a member inside its keypair; a rekey every two minutes needs one */
 #define INSIDE_BURST 4u
 
-static uint32_t n_clients(const struct router_config *c)
-{
-    return c->n_clients ? c->n_clients : 1;
-}
-
 size_t admit_bytes(const struct router_config *c)
 {
     uint32_t n = members_tentatives(c);
     return carve_size(n * sizeof(struct tentative)) + carve_size(n * sizeof(uint32_t)) +
-           carve_size(table_bytes(n, 16)) + carve_size(table_bytes(n_clients(c), KEY_LEN)) +
-           2 * carve_size(sizeof(struct rate_by_ip)) + CARVE_ALIGN;
+           carve_size(table_bytes(n, 16)) + 2 * carve_size(sizeof(struct rate_by_ip)) + CARVE_ALIGN;
 }
 
-void admit_init(struct admit *ad, void *mem, const struct router_config *c, struct members *ms,
-                struct bindings *b, struct notices *notices, const uint8_t *hash_key, mono_ns now,
-                struct entropy *e)
+void admit_init(struct admit *ad, void *mem, const struct router_config *c,
+                const struct roster *roster, struct members *ms, struct bindings *b,
+                struct notices *notices, const uint8_t *hash_key, mono_ns now, struct entropy *e)
 {
     uint8_t *p = carve_start(mem);
     uint32_t n = members_tentatives(c);
 
     memset(ad, 0, sizeof(*ad));
     ad->conf = c;
+    ad->roster = roster;
     ad->ms = ms;
     ad->b = b;
     ad->notices = notices;
@@ -52,14 +47,10 @@ void admit_init(struct admit *ad, void *mem, const struct router_config *c, stru
     for (uint32_t i = 0; i < n; i++)
         ad->free_t[i] = n - 1 - i;
     table_init(&ad->by_id, carve(&p, table_bytes(n, 16)), n, 16, hash_key);
-    table_init(&ad->clients, carve(&p, table_bytes(n_clients(c), KEY_LEN)), n_clients(c), KEY_LEN,
-               hash_key);
     ad->by_ip = carve(&p, sizeof(struct rate_by_ip));
     memcpy(ad->by_ip->hash_key, hash_key, sizeof(ad->by_ip->hash_key));
     ad->proven_by_ip = carve(&p, sizeof(struct rate_by_ip));
     memcpy(ad->proven_by_ip->hash_key, hash_key, sizeof(ad->proven_by_ip->hash_key));
-    for (uint32_t i = 0; i < c->n_clients; i++)
-        table_put(&ad->clients, c->clients[i].public_key, i);
 }
 
 /* ---- the table of tentative keypairs ---- */
@@ -87,6 +78,17 @@ static void tentative_drop(struct admit *ad, struct tentative *t, bool keep_inde
 void admit_forget(struct admit *ad, uint32_t ref)
 {
     tentative_drop(ad, &ad->t[ref], false);
+}
+
+void admit_forget_key(struct admit *ad, const uint8_t *key)
+{
+    for (uint32_t i = 0, left = ad->n_used; i < ad->n_max && left; i++) {
+        if (!ad->t[i].used)
+            continue;
+        left--;
+        if (memcmp(ad->t[i].key, key, KEY_LEN) == 0)
+            tentative_drop(ad, &ad->t[i], false);
+    }
 }
 
 /* How many unconfirmed keypairs @key has, and which is the oldest of the key (of all when @key is
@@ -297,8 +299,9 @@ static const uint8_t *psk_of(const struct admit *ad, uint32_t client)
 {
     static const uint8_t none[KEY_LEN] = { 0 };
 
-    if (client != SLOT_ABSENT && ad->conf->clients[client].has_psk)
-        return ad->conf->clients[client].psk;
+    const struct router_client *c = roster_client(ad->roster, client);
+    if (c && c->has_psk)
+        return c->psk;
     return ad->conf->has_join_secret ? ad->conf->join_secret : none;
 }
 
@@ -361,7 +364,7 @@ static bool may_log_in(struct admit *ad, const struct hs_responder *hs, uint32_t
 {
     if (sodium_memcmp(hs->client_key, ad->self.public_key, KEY_LEN) == 0)
         return false;
-    *ret_client = table_find(&ad->clients, hs->client_key);
+    *ret_client = roster_find(ad->roster, hs->client_key);
     return *ret_client != TABLE_NONE || ad->conf->access == ACCESS_OPEN;
 }
 

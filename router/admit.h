@@ -25,12 +25,13 @@
 #include "router/bindings.h"
 #include "router/notices.h"
 #include "router/ratelimit.h"
+#include "router/roster.h"
 
 struct tentative {
     bool used;
     uint8_t id[16]; /* hash of client key and ephemeral */
     uint8_t key[KEY_LEN];
-    uint32_t client;
+    uint32_t client;    /* place in the roster, SLOT_ABSENT */
     struct endpoint ep; /* where the LOGIN came from and the reply went */
     bool inside;        /* it came through the member's live keypair */
     bool proves_ep;     /* the reply went to ep and nowhere else: to have it is to receive there */
@@ -54,9 +55,9 @@ struct admit {
     struct cookie_jar jar;
     struct tentative *t;
     uint32_t n_max, n_used, *free_t;
-    struct table by_id;   /* id -> tentative */
-    struct table clients; /* public key -> index in config */
-    mono_ns next_expiry;  /* not later than the first tentative ends; NEVER when there is none */
+    struct table by_id;          /* id -> tentative */
+    const struct roster *roster; /* who is listed */
+    mono_ns next_expiry; /* not later than the first tentative ends; NEVER when there is none */
     struct bucket all, proven;       /* LOGINs a second: without, and with a valid MAC2 */
     struct rate_by_ip *by_ip;        /* cookies sent to an address */
     struct rate_by_ip *proven_by_ip; /* LOGINs with a valid MAC2 from an address */
@@ -66,9 +67,9 @@ struct admit {
 
 /* admit_bytes(), admit_init() - as for members */
 size_t admit_bytes(const struct router_config *c);
-void admit_init(struct admit *ad, void *mem, const struct router_config *c, struct members *ms,
-                struct bindings *b, struct notices *notices, const uint8_t *hash_key, mono_ns now,
-                struct entropy *e);
+void admit_init(struct admit *ad, void *mem, const struct router_config *c,
+                const struct roster *roster, struct members *ms, struct bindings *b,
+                struct notices *notices, const uint8_t *hash_key, mono_ns now, struct entropy *e);
 
 /* admit_datagram() - a LOGIN from outside (wire_peek() accepted it, the source endpoint is
  * plausible)
@@ -92,6 +93,9 @@ bool admit_confirm(struct admit *ad, uint32_t ref, const struct dgram *from, mon
 
 /* admit_forget() - drop tentative @ref and its index */
 void admit_forget(struct admit *ad, uint32_t ref);
+
+/* admit_forget_key() - drop every tentative keypair of @key (KEY_LEN octets) */
+void admit_forget_key(struct admit *ad, const uint8_t *key);
 
 /* admit_expire() - drop what is TENTATIVE_LIFE old; admit_deadline() says when next */
 void admit_expire(struct admit *ad, mono_ns now);

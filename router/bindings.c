@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "router/carve.h"
+#include "router/roster.h"
 
 #define STABLE_TRIES 256u
 
@@ -15,7 +16,7 @@ static uint32_t n_addresses(const struct router_config *c)
 
 static uint32_t n_reserved(const struct router_config *c)
 {
-    return c->n_clients ? c->n_clients : 1;
+    return roster_room(c);
 }
 
 size_t bindings_bytes(const struct router_config *c)
@@ -25,16 +26,23 @@ size_t bindings_bytes(const struct router_config *c)
            carve_size(n_reserved(c) * sizeof(struct ip6)) + CARVE_ALIGN;
 }
 
-/* In the order of the configuration, so that a client added at its end moves nobody. */
-static void reserve_all(struct bindings *b, const struct router_config *c)
+void bindings_reserve(struct bindings *b, uint32_t place, const uint8_t *key)
 {
-    for (uint32_t i = 0; i < c->n_clients; i++) {
-        struct ip6 a;
-        memset(&b->assigned[i], 0, sizeof(b->assigned[i]));
-        if (bindings_stable(b, SLOT_ABSENT, c->clients[i].public_key, &a) &&
-            table_put(&b->reserved, a.b, i))
-            b->assigned[i] = a;
-    }
+    struct ip6 a;
+
+    if (place >= b->n_places)
+        return;
+    memset(&b->assigned[place], 0, sizeof(b->assigned[place]));
+    if (bindings_stable(b, SLOT_ABSENT, key, &a) && table_put(&b->reserved, a.b, place))
+        b->assigned[place] = a;
+}
+
+void bindings_unreserve(struct bindings *b, uint32_t place)
+{
+    if (place >= b->n_places || ip6_is_unspecified(b->assigned[place]))
+        return;
+    table_del(&b->reserved, b->assigned[place].b);
+    memset(&b->assigned[place], 0, sizeof(b->assigned[place]));
 }
 
 void bindings_init(struct bindings *b, void *mem, const struct router_config *c, struct members *ms,
@@ -49,7 +57,6 @@ void bindings_init(struct bindings *b, void *mem, const struct router_config *c,
     b->anycast = c->prefix.addr;
     b->router[0] = c->address;
     b->router[1] = router_ll;
-    b->n_clients = c->n_clients;
     b->isolate = c->isolate;
     crypto_generichash(b->secret, sizeof(b->secret), label, sizeof(label) - 1, c->private_key,
                        KEY_LEN);
@@ -58,8 +65,10 @@ void bindings_init(struct bindings *b, void *mem, const struct router_config *c,
     table_init(&b->reserved, carve(&p, table_bytes(n_reserved(c), IP6_LEN)), n_reserved(c), IP6_LEN,
                hash_key);
     b->assigned = carve(&p, n_reserved(c) * sizeof(struct ip6));
-    if (c->addressing == ADDRESSING_STABLE)
-        reserve_all(b, c);
+    b->n_places = c->addressing == ADDRESSING_STABLE ? n_reserved(c) : 0;
+    /* In the order of the configuration, so that a client added at its end moves nobody. */
+    for (uint32_t i = 0; i < c->n_clients; i++)
+        bindings_reserve(b, i, c->clients[i].public_key);
 }
 
 bool bindings_in_segment(const struct bindings *b, struct ip6 a)
@@ -192,7 +201,7 @@ bool bindings_stable(const struct bindings *b, uint32_t client, const uint8_t *k
 {
     struct member *owner;
 
-    if (client < b->n_clients && !ip6_is_unspecified(b->assigned[client])) {
+    if (client < b->n_places && !ip6_is_unspecified(b->assigned[client])) {
         *ret = b->assigned[client];
         /* Nobody but its client can bind a reserved address. */
         return true;

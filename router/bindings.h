@@ -23,12 +23,12 @@
 struct bindings {
     struct members *ms;
     struct prefix prefix;
-    struct ip6 anycast;    /* prefix:: */
-    struct ip6 router[2];  /* our own: prefix::1 (or address:), fe80::EUI-64 */
-    struct table by_addr;  /* address -> member slot */
-    struct table reserved; /* stable address -> index of a listed client */
-    struct ip6 *assigned;  /* stable address of each listed client */
-    uint32_t n_clients;
+    struct ip6 anycast;      /* prefix:: */
+    struct ip6 router[2];    /* our own: prefix::1 (or address:), fe80::EUI-64 */
+    struct table by_addr;    /* address -> member slot */
+    struct table reserved;   /* stable address -> place of a listed client */
+    struct ip6 *assigned;    /* stable address of each place in the roster, :: none */
+    uint32_t n_places;       /* 0 with addressing: eui64 */
     bool isolate;            /* members do not see each other */
     bool uplink_down;        /* there is one, but it does not work now */
     uint8_t secret[KEY_LEN]; /* of stable identifiers */
@@ -60,8 +60,17 @@ bool bindings_in_segment(const struct bindings *b, struct ip6 a);
 enum drop bindings_guard(struct bindings *b, struct member *m, struct ip6 src, mono_ns now,
                          bool *ret_learned);
 
+/* bindings_reserve() - choose the stable address of a client that is listed from now on; with
+ * addressing: eui64 there is none
+ * @place: in the roster, free so far       @key: its public key */
+void bindings_reserve(struct bindings *b, uint32_t place, const uint8_t *key);
+
+/* bindings_unreserve() - the client at @place is listed no more. A member keeps what it is bound
+ * to; the caller ends it. */
+void bindings_unreserve(struct bindings *b, uint32_t place);
+
 /* bindings_stable() - the stable address a client is given
- * @client: index of the listed client, or SLOT_ABSENT       @key: its public key
+ * @client: place of the listed client, or SLOT_ABSENT       @key: its public key
  * Return: false when none of 256 tries gives a free one. */
 bool bindings_stable(const struct bindings *b, uint32_t client, const uint8_t *key,
                      struct ip6 *ret);

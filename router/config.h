@@ -73,6 +73,7 @@ struct router_config {
     uint32_t lease_s;
     unsigned max_members;  /* limits: members */
     unsigned logins_per_s; /* limits: logins_per_s, above it cookies are demanded */
+    unsigned max_clients;  /* limits: clients, room for the list; 0: by roster_room() */
     struct ip6 dns[4];     /* handed to clients and sent as RDNSS */
     unsigned n_dns;
     struct router_client *clients; /* sorted by nothing; owned */

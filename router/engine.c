@@ -20,9 +20,10 @@
 
 size_t router_engine_bytes(const struct router_config *c)
 {
-    return carve_size(sizeof(struct router_engine)) + carve_size(members_bytes(c)) +
-           carve_size(bindings_bytes(c)) + carve_size(admit_bytes(c)) +
-           carve_size(groups_bytes(c)) + (c->multicast ? carve_size(sizeof(struct cast)) : 0) +
+    return carve_size(sizeof(struct router_engine)) + carve_size(roster_bytes(c)) +
+           carve_size(members_bytes(c)) + carve_size(bindings_bytes(c)) +
+           carve_size(admit_bytes(c)) + carve_size(groups_bytes(c)) +
+           (c->multicast ? carve_size(sizeof(struct cast)) : 0) +
            carve_size(sizeof(struct rate_by_ip)) + CARVE_ALIGN;
 }
 
@@ -38,10 +39,11 @@ struct router_engine *router_engine_init(void *mem, const struct router_config *
     re->mac = mac_of_endpoint(c->public_ep);
     re->link_local = mac_link_local(re->mac);
     re->next_sweep = NEVER;
+    roster_init(&re->roster, carve(&p, roster_bytes(c)), c, hash_key);
     members_init(&re->ms, carve(&p, members_bytes(c)), c, hash_key);
     bindings_init(&re->b, carve(&p, bindings_bytes(c)), c, &re->ms, re->link_local, hash_key);
-    admit_init(&re->admit, carve(&p, admit_bytes(c)), c, &re->ms, &re->b, &re->notices, hash_key,
-               now, e);
+    admit_init(&re->admit, carve(&p, admit_bytes(c)), c, &re->roster, &re->ms, &re->b, &re->notices,
+               hash_key, now, e);
     groups_init(&re->groups, carve(&p, groups_bytes(c)), c, hash_key);
     if (c->multicast)
         re->cast = carve(&p, sizeof(struct cast));
@@ -507,11 +509,15 @@ void router_engine_tick(struct router_engine *re, mono_ns now, struct entropy *e
     admit_expire(&re->admit, now);
     if (re->next_sweep <= now)
         sweep(re, now, e, out);
+    if (re->relist.on)
+        relist_slice(re, now, out);
     finish_call(re, now, out);
 }
 
 mono_ns router_engine_deadline(const struct router_engine *re)
 {
+    if (re->relist.on)
+        return 0; /* there is always something to do */
     mono_ns at = time_earlier(re->next_sweep, admit_deadline(&re->admit));
     return re->cast ? time_earlier(at, cast_deadline(re->cast)) : at;
 }
@@ -541,6 +547,7 @@ void router_engine_wipe(struct router_engine *re)
     for (uint32_t i = 0; i < re->ms.high; i++)
         keyset_wipe(&re->ms.m[i].keys);
     admit_wipe(&re->admit);
+    roster_wipe(&re->roster);
     sodium_memzero(re->b.secret, sizeof(re->b.secret));
 }
 
@@ -549,6 +556,16 @@ void router_engine_wipe(struct router_engine *re)
 bool router_engine_notice(struct router_engine *re, struct notice *ret)
 {
     return notice_next(&re->notices, ret);
+}
+
+const char *router_engine_client(const struct router_engine *re, uint32_t client)
+{
+    return roster_name(&re->roster, client);
+}
+
+uint32_t router_engine_listed(const struct router_engine *re)
+{
+    return re->roster.n_max - re->roster.n_free;
 }
 
 const struct members *router_engine_members(const struct router_engine *re)

@@ -65,6 +65,12 @@ void router_engine_wipe(struct router_engine *re);
 /* router_engine_notice() - the oldest notice not taken yet; false when there is none */
 bool router_engine_notice(struct router_engine *re, struct notice *ret);
 
+/* router_engine_client() - the name of a client in a notice or member; NULL: it has none */
+const char *router_engine_client(const struct router_engine *re, uint32_t client);
+
+/* router_engine_listed() - how many clients are listed now */
+uint32_t router_engine_listed(const struct router_engine *re);
+
 /* what status shows */
 const struct members *router_engine_members(const struct router_engine *re);
 const uint64_t *router_engine_drops(const struct router_engine *re); /* DROP_COUNT counters */

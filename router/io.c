@@ -114,7 +114,7 @@ static void settle(struct io *io, mono_ns now)
     struct notice ev;
 
     while (router_engine_notice(io->re, &ev))
-        report_notice(io->conf, &ev, now);
+        report_notice(io->conf, io->re, &ev, now);
     watch(io);
     loop_deadline(&io->loop, router_engine_deadline(io->re));
 }

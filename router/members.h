@@ -35,7 +35,7 @@ struct bound { /* an address of a member that is not the EUI-64 of its MAC */
 struct member {
     bool live;
     uint8_t key[KEY_LEN];
-    uint32_t client; /* index in config, SLOT_ABSENT with access: open */
+    uint32_t client; /* place in the roster, SLOT_ABSENT with access: open */
     struct mac mac;
     struct ip6 link_local; /* EUI-64 of mac */
     struct ip6 eui_global; /* likewise in the segment's prefix; :: when that is longer than /64 */

@@ -32,13 +32,15 @@ enum logout {
     LOGOUT_SILENT,
     LOGOUT_KEYS, /* no usable keypair left */
     LOGOUT_STOP,
+    LOGOUT_REMOVED, /* listed no more */
+    LOGOUT_PSK,     /* it has a psk, or another one, from now on */
 };
 
 #define NOTICE_NOBODY UINT32_MAX
 
 struct notice {
     enum notice_kind kind;
-    uint32_t client; /* index in config, NOTICE_NOBODY for keys not listed */
+    uint32_t client; /* place in the roster, NOTICE_NOBODY for keys not listed */
     uint32_t other;  /* likewise, the other party */
     uint8_t key[KEY_LEN];
     struct endpoint ep;

@@ -15,21 +15,17 @@ struct names { /* texts for one event */
     const char *who, *other;
 };
 
-static const char *name_of(const struct router_config *c, uint32_t client)
-{
-    return client < c->n_clients ? c->clients[client].name : NULL;
-}
-
-static void names_of(struct names *n, const struct router_config *c, const struct notice *ev)
+static void names_of(struct names *n, const struct router_config *c, const struct router_engine *re,
+                     const struct notice *ev)
 {
     endpoint_text(n->ep, ev->ep);
     mac_text(n->mac, ev->mac);
     ip6_text(n->addr, ev->addr);
     key_to_text(n->key, ev->key);
-    n->who = name_of(c, ev->client);
+    n->who = router_engine_client(re, ev->client);
     if (!n->who)
         n->who = n->key;
-    n->other = name_of(c, ev->other);
+    n->other = router_engine_client(re, ev->other);
     if (!c->log_endpoints) { /* the MAC says the same as the endpoint */
         snprintf(n->ep, sizeof(n->ep), "(hidden)");
         snprintf(n->mac, sizeof(n->mac), "(hidden)");
@@ -47,6 +43,10 @@ static const char *logout_text(unsigned why)
         return "did not renew its keys";
     case LOGOUT_STOP:
         return "router stops";
+    case LOGOUT_REMOVED:
+        return "no longer listed";
+    case LOGOUT_PSK:
+        return "its psk is another one now";
     }
     return "is gone";
 }
@@ -91,14 +91,15 @@ static void report_collision(const struct notice *ev, const struct names *n, mon
                     ev->number);
 }
 
-void report_notice(const struct router_config *c, const struct notice *ev, mono_ns now)
+void report_notice(const struct router_config *c, const struct router_engine *re,
+                   const struct notice *ev, mono_ns now)
 {
     static struct log_limit refusals = LOG_LIMIT(10, 10 * NS_PER_S),
                             moves = LOG_LIMIT(50, 1 * NS_PER_S),
                             binds = LOG_LIMIT(100, 1 * NS_PER_S);
     struct names n;
 
-    names_of(&n, c, ev);
+    names_of(&n, c, re, ev);
     switch (ev->kind) {
     case NOTICE_LOGIN:
         log_info("%s logged in from %s, MAC %s, address %s", n.who, n.ep, n.mac, n.addr);
@@ -174,12 +175,12 @@ static struct json_object *addresses_of(const struct member *m, bool eui64)
     return list;
 }
 
-static struct json_object *member_of(const struct router_config *c, const struct member *m,
-                                     mono_ns now)
+static struct json_object *member_of(const struct router_config *c, const struct router_engine *re,
+                                     const struct member *m, mono_ns now)
 {
     struct json_object *o = json_object_new_object();
     char key[KEY_TEXT_LEN], ep[EP_TEXT_LEN], mac[MAC_TEXT_LEN], ll[IP6_TEXT_LEN];
-    const char *name = name_of(c, m->client);
+    const char *name = router_engine_client(re, m->client);
 
     key_to_text(key, m->key);
     json_put_text(o, "name", name ? name : "");
@@ -227,6 +228,7 @@ static void put_router(struct json_object *o, const struct router_config *c,
     json_put_text(o, "prefix", prefix);
     json_put_text(o, "addressing", c->addressing == ADDRESSING_EUI64 ? "eui64" : "stable");
     json_put_text(o, "uplink", c->uplink == UPLINK_NONE ? "none" : "routed");
+    json_put_number(o, "clients_listed", router_engine_listed(re));
     json_put_number(o, "members_now", t.members);
     json_put_number(o, "members_max", t.members_max);
     json_put_number(o, "tentative", t.tentative);
@@ -253,7 +255,7 @@ struct json_object *report_status(const struct router_config *c, const struct ro
     put_router(o, c, re);
     for (uint32_t i = 0; i < ms->high; i++) {
         if (ms->m[i].live)
-            json_object_array_add(list, member_of(c, &ms->m[i], now));
+            json_object_array_add(list, member_of(c, re, &ms->m[i], now));
     }
     json_object_object_add(o, "members", list);
     json_object_object_add(o, "drops", drops_of(router_engine_drops(re), tun_drops));

@@ -10,7 +10,8 @@
 #include "router/engine.h"
 
 /* report_notice() - one event as one line; lines a stranger can cause are limited */
-void report_notice(const struct router_config *c, const struct notice *ev, mono_ns now);
+void report_notice(const struct router_config *c, const struct router_engine *re,
+                   const struct notice *ev, mono_ns now);
 
 /* report_start() - what an operator wants to read first: key, MAC, prefix */
 void report_start(const struct router_config *c, const struct router_engine *re);

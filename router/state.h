@@ -8,10 +8,14 @@
 #include "router/cast.h"
 #include "router/engine.h"
 #include "router/groups.h"
+#include "router/relist.h"
+#include "router/roster.h"
 
 struct router_engine {
     const struct router_config *conf;
     struct members ms;
+    struct roster roster;
+    struct relist relist;
     struct bindings b;
     struct admit admit;
     struct notices notices;
@@ -71,6 +75,9 @@ void control_settings(struct router_engine *re, struct member *m, struct out *ou
 
 /* engine_leave() - @m ends when the call does */
 void engine_leave(struct router_engine *re, struct member *m, enum logout why, mono_ns now);
+
+/* relist_slice() - a little of the list that router_engine_relist() was given (relist.c) */
+void relist_slice(struct router_engine *re, mono_ns now, struct out *out);
 
 /* engine_drop() - count */
 static inline void engine_drop(struct router_engine *re, enum drop why)

@@ -147,12 +147,66 @@ static void check_leases(const struct members *ms)
     assert_int_equal(table_count(&ms->lease_by_key), used);
 }
 
+static bool place_right(const struct roster *r, uint32_t place, const uint8_t *key)
+{
+    const struct router_client *c = roster_client(r, place);
+
+    return place == SLOT_ABSENT ? roster_find(r, key) == TABLE_NONE
+                                : c && memcmp(c->public_key, key, KEY_LEN) == 0;
+}
+
+static void check_roster(const struct roster *r, const struct bindings *b)
+{
+    uint32_t used = 0, reserved = 0;
+    uint8_t *seen = calloc(r->n_max + 1, 1);
+
+    assert_non_null(seen);
+    for (uint32_t i = 0; i < r->n_max; i++) {
+        used += r->p[i].used;
+        if (r->p[i].used) {
+            assert_true(i < r->high);
+            assert_int_equal(roster_find(r, r->p[i].c.public_key), i);
+        } else {
+            assert_true(sodium_is_zero(r->p[i].c.psk, KEY_LEN));
+        }
+        if (i >= b->n_places || ip6_is_unspecified(b->assigned[i]))
+            continue;
+        reserved++;
+        assert_true(r->p[i].used);
+        assert_int_equal(table_find(&b->reserved, b->assigned[i].b), i);
+    }
+    for (uint32_t i = 0; i < r->n_free; i++) {
+        assert_true(r->free_place[i] < r->n_max);
+        assert_int_equal(seen[r->free_place[i]]++, 0);
+        assert_false(r->p[r->free_place[i]].used);
+    }
+    assert_int_equal(used + r->n_free, r->n_max);
+    assert_int_equal(table_count(&r->by_key), used);
+    assert_int_equal(table_count(&b->reserved), reserved);
+    free(seen);
+}
+
+/* Whoever is in, or about to be, is listed where it says. */
+static void check_places(const struct router_engine *re)
+{
+    for (uint32_t i = 0; i < re->ms.high; i++) {
+        if (re->ms.m[i].live)
+            assert_true(place_right(&re->roster, re->ms.m[i].client, re->ms.m[i].key));
+    }
+    for (uint32_t i = 0; i < re->admit.n_max; i++) {
+        if (re->admit.t[i].used)
+            assert_true(place_right(&re->roster, re->admit.t[i].client, re->admit.t[i].key));
+    }
+}
+
 void router_check(const struct router_engine *re)
 {
     check_members(&re->ms, &re->b);
     check_indices(&re->ms, &re->admit);
     check_tentatives(&re->admit);
     check_leases(&re->ms);
+    check_roster(&re->roster, &re->b);
+    check_places(re);
     assert_int_equal(re->n_leaving, 0);
     assert_int_equal(re->txq.n, 0);
 }

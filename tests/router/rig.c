@@ -43,6 +43,7 @@ void rig_defaults(struct rig *r)
     r->conf.prefix = (struct prefix){ .addr = ip6_of("2001:db8:1::"), .len = 64 };
     r->conf.uplink = UPLINK_ROUTED;
     r->conf.max_members = 64;
+    r->conf.max_clients = 64;
     r->conf.clients = r->clients;
     r->conf.n_clients = RIG_LISTED;
     for (unsigned i = 0; i < RIG_LISTED; i++) {

@@ -19,9 +19,9 @@ def colons(mac):
 
 
 class Liar:
-    """Logs in as @name, a client the router knows, from namespace @ns."""
+    """Logs in as @name, a client the router knows, from namespace @ns. @cpu: where it runs; @env: more of it."""
 
-    def __init__(self, lab, name, ns, cpu=None):
+    def __init__(self, lab, name, ns, cpu=None, env=None):
         argv = [os.path.join(BUILD, "tests", "liar"), ROUTER4, str(PORT), lab.key("router", "sixtap-router"),
                 os.path.join(lab.dir, name + ".key")]
         if cpu is not None:
@@ -29,7 +29,7 @@ class Liar:
         self.name, self.ns, self.heard = name, ns, []
         with ns.enter():
             self.proc = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-                                         preexec_fn=_die_with_parent)
+                                         env=dict(os.environ, **(env or {})), preexec_fn=_die_with_parent)
         lab.keep(self)
         self.answers = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()

@@ -2,6 +2,8 @@
 /* alive.c - keepalives that are answered */
 #include "client/alive.h"
 
+#define ASK_PAUSE (100 * NS_PER_MS)
+
 void alive_start(struct alive *a, unsigned keepalive_s, mono_ns now)
 {
     a->running = true;
@@ -33,7 +35,7 @@ void alive_heard(struct alive *a, mono_ns now)
 void alive_answer(struct alive *a, uint64_t number, mono_ns now)
 {
     if (number == a->number)
-        a->rtt = time_since(now, a->asked);
+        a->rtt = time_since(now, a->numbered);
 }
 
 void alive_ask(struct alive *a)
@@ -41,23 +43,28 @@ void alive_ask(struct alive *a)
     a->ask = a->running;
 }
 
-mono_ns alive_deadline(const struct alive *a, const struct tunnel *tn)
+/* scheduled() - when the next request is due by itself */
+static mono_ns scheduled(const struct alive *a, const struct tunnel *tn)
 {
-    if (!a->running)
-        return NEVER;
-    if (a->ask)
-        return 0;
     if (a->unanswered)
         return a->asked + KEEPALIVE_REPEAT;
     mono_ns suspect = a->data_since == NEVER ? NEVER : a->data_since + KEEPALIVE_SUSPECT;
     return time_earlier(tn->last_tx + a->interval, suspect);
 }
 
+mono_ns alive_deadline(const struct alive *a, const struct tunnel *tn)
+{
+    if (!a->running)
+        return NEVER;
+    return time_earlier(scheduled(a, tn), a->ask ? a->ask_after : NEVER);
+}
+
 bool alive_tick(struct alive *a, struct tunnel *tn, const struct turn *t, uint16_t mtu)
 {
     if (t->now < alive_deadline(a, tn))
         return false;
-    if (a->unanswered == KEEPALIVE_LOST) {
+    bool due = t->now >= scheduled(a, tn) || a->unanswered == 0;
+    if (due && a->unanswered == KEEPALIVE_LOST) {
         a->running = false;
         return true;
     }
@@ -67,8 +74,13 @@ bool alive_tick(struct alive *a, struct tunnel *tn, const struct turn *t, uint16
     };
     /* One that cannot leave counts as well: the schedule must not spin. */
     tunnel_control(tn, t, c, mtu ? 2 : 1, 0);
+    if (a->ask)
+        a->ask_after = t->now + ASK_PAUSE;
     a->ask = false;
-    a->asked = t->now;
-    a->unanswered++;
+    a->numbered = t->now;
+    if (due) {
+        a->asked = t->now;
+        a->unanswered++;
+    }
     return false;
 }

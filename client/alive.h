@@ -5,6 +5,10 @@
  * data was sent and nothing heard for KEEPALIVE_SUSPECT; unanswered it is repeated every
  * KEEPALIVE_REPEAT; KEEPALIVE_LOST unanswered ones are a loss, once. Anything that opens under the
  * keys is an answer.
+ *
+ * alive_ask() sends one more at once, because the path may have changed. Such ones are limited in
+ * rate, do not move the schedule of the others, and do not count as unanswered: an interface that
+ * flaps must not look like a router that is gone.
  */
 #ifndef SIXTAP_CLIENT_ALIVE_H
 #define SIXTAP_CLIENT_ALIVE_H
@@ -18,12 +22,14 @@ struct alive {
     mono_ns data_since; /* first data sent since then; NEVER none */
     mono_ns asked;      /* last request */
     unsigned unanswered;
-    uint64_t number; /* of the last request */
-    bool ask;        /* a request is due at once */
-    mono_ns rtt;     /* of the last answered request; 0 unknown */
+    uint64_t number;  /* of the last request, */
+    mono_ns numbered; /* and when it left */
+    bool ask;         /* a request is due at once, or ASK_PAUSE after the last of its kind */
+    mono_ns ask_after;
+    mono_ns rtt; /* of the last answered request; 0 unknown */
 };
 
-/* alive_start() - the router has just been heard; @keepalive_s 15..120 */
+/* alive_start() - the router has just been heard; @keepalive_s 5..120 */
 void alive_start(struct alive *a, unsigned keepalive_s, mono_ns now);
 
 /* alive_stop() - no router to watch */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* config.c - client.yaml: its keys, its defaults, and the checks that need more than one key */
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/config.h"
@@ -11,10 +12,31 @@
 
 static const char *const configure_words[] = { "netlink", "ra", "none", NULL };
 
+#define ROUTER_HELP      "name or IPv4 address of the router, and its UDP port (6464 if left out)"
+#define ROUTER_KEY_HELP  "the router's public key"
+#define ROUTER_AT(field) CONF_AT(struct client_router, field)
+
+static const struct conf_key each_router[] = {
+    { "address", CONF_HOSTPORT, ROUTER_AT(host), .aux = offsetof(struct client_router, port),
+      .required = true, .help = ROUTER_HELP },
+    { "key", CONF_KEY, ROUTER_AT(key), .required = true, .help = ROUTER_KEY_HELP },
+    { "psk", CONF_SECRET, ROUTER_AT(psk), .aux = offsetof(struct client_router, has_psk),
+      .help = "the secret shared with this router, in place of the one for all" },
+    { "psk_file", CONF_KEY_FILE, ROUTER_AT(psk), .aux = offsetof(struct client_router, has_psk),
+      .help = "the same, in a file" },
+    { 0 },
+};
+
 static const struct conf_key client_keys[] = {
-    { "router", CONF_HOSTPORT, AT(router_host), AUX(router_port), .required = true,
-      .help = "name or IPv4 address of the router, and its UDP port (6464 if left out)" },
-    { "router_key", CONF_KEY, AT(router_key), .required = true, .help = "the router's public key" },
+    { "router", CONF_HOSTPORT, AT(router[0].host), AUX(router[0].port), .help = ROUTER_HELP },
+    { "router_key", CONF_KEY, AT(router[0].key), .help = ROUTER_KEY_HELP },
+    { "routers", CONF_LIST, .off = offsetof(struct client_config, list), AUX(n_list),
+      .max = CONFIG_ROUTERS, .keys = each_router, .item_size = sizeof(struct client_router),
+      .def = "router and router_key",
+      .help = "in place of router and router_key: several, most preferred first; the next is used "
+              "while those before it do not answer" },
+    { "fail_back", CONF_SECONDS, AT(fail_back_s), .min = 0, .max = 3600, .unit = "s", .def = "60",
+      .help = "with routers, how often one before the one in use is tried again; 0: never" },
     { "private_key_file", CONF_KEY_FILE, AT(private_key), .required = true,
       .help = "the file that `sixtap-client keygen` made" },
     { "psk", CONF_SECRET, AT(psk), AUX(has_psk),
@@ -54,7 +76,7 @@ const struct conf_key *client_config_table(void)
 void client_config_defaults(struct client_config *c)
 {
     memset(c, 0, sizeof(*c));
-    c->router_port = 6464;
+    c->fail_back_s = 60;
     c->default_route = true;
     c->metric = 2048;
     c->hold_s = HOLD_DEFAULT_S;
@@ -63,28 +85,112 @@ void client_config_defaults(struct client_config *c)
 
 void client_config_finish(struct client_config *c)
 {
+    if (c->n_routers == 0)
+        c->n_routers = 1;
+    for (unsigned i = 0; i < c->n_routers; i++)
+        if (c->router[i].port == 0)
+            c->router[i].port = ROUTER_PORT;
     if (!sodium_is_zero(c->private_key, KEY_LEN))
         crypto_scalarmult_base(c->public_key, c->private_key);
     if (!c->control[0])
         snprintf(c->control, sizeof(c->control), "@sixtap-client-%s", c->device);
 }
 
+const uint8_t *client_config_psk(const struct client_config *c, unsigned i)
+{
+    return c->router[i].has_psk ? c->router[i].psk : c->psk;
+}
+
+/* not_own() - a router's key that is the client's own: both were made on one machine and mixed up
+ */
+static void not_own(struct conf *f, const struct client_config *c, const void *obj, const char *key,
+                    const uint8_t *router_key)
+{
+    uint8_t own[KEY_LEN];
+
+    if (!conf_ok(f, c, "private_key_file") || !conf_ok(f, obj, key))
+        return;
+    crypto_scalarmult_base(own, c->private_key);
+    if (memcmp(own, router_key, KEY_LEN) == 0)
+        conf_problem(f, conf_mark_of(f, obj, key),
+                     "%s: this is the client's own key; allowed: what `sixtap-router "
+                     "pubkey` prints for the "
+                     "router's private key",
+                     key);
+}
+
+/* one_router() - the short form: both of its keys */
+static void one_router(struct conf *f, const struct client_config *c)
+{
+    static const struct {
+        const char *key, *help;
+    } need[] = { { "router", ROUTER_HELP }, { "router_key", ROUTER_KEY_HELP } };
+
+    for (size_t i = 0; i < sizeof(need) / sizeof(need[0]); i++)
+        if (!conf_given(f, c, need[i].key))
+            conf_problem(f, conf_mark_of(f, c, NULL), "%s is missing: %s", need[i].key,
+                         need[i].help);
+    not_own(f, c, c, "router_key", c->router[0].key);
+}
+
+/* router_list() - the long form: not empty, no entry twice, and not mixed with the short one */
+static void router_list(struct conf *f, const struct client_config *c)
+{
+    static const char *const secrets[] = { "psk", "psk_file", NULL };
+    static const char *const forms[][3] = { { "routers", "router", NULL },
+                                            { "routers", "router_key", NULL } };
+
+    conf_one_of(f, c, forms[0]);
+    conf_one_of(f, c, forms[1]);
+    if (conf_ok(f, c, "routers") && c->n_list == 0)
+        conf_problem(
+            f, conf_mark_of(f, c, "routers"),
+            "routers: the list is empty; allowed: 1..%u of { address: HOST:PORT, key: KEY }",
+            CONFIG_ROUTERS);
+    for (unsigned i = 0; c->list && i < c->n_list; i++) {
+        const struct client_router *r = &c->list[i];
+        conf_one_of(f, r, secrets);
+        conf_warn_secret(f, r, "psk");
+        not_own(f, c, r, "key", r->key);
+        for (unsigned k = 0; k < i; k++)
+            if (conf_ok(f, r, "address") && conf_ok(f, &c->list[k], "address") &&
+                strcmp(r->host, c->list[k].host) == 0 && r->port == c->list[k].port)
+                conf_problem(f, conf_mark_of(f, r, "address"),
+                             "routers.address: the same as on line %u",
+                             conf_mark_of(f, &c->list[k], "address").line);
+    }
+}
+
 static void check(struct conf *f, const struct client_config *c)
 {
     static const char *const secrets[] = { "psk", "psk_file", "join_secret", "join_secret_file",
                                            NULL };
-    uint8_t own[KEY_LEN];
     conf_one_of(f, c, secrets);
     conf_warn_secret(f, c, "psk");
     conf_warn_secret(f, c, "join_secret");
-    if (!conf_ok(f, c, "private_key_file") || !conf_ok(f, c, "router_key"))
-        return;
-    crypto_scalarmult_base(own, c->private_key);
-    if (memcmp(own, c->router_key, KEY_LEN) == 0)
-        conf_problem(f, conf_mark_of(f, c, "router_key"),
-                     "router_key: this is the client's own key; allowed: what `sixtap-router "
-                     "pubkey` prints for the "
-                     "router's private key");
+    if (c->keepalive_s && c->keepalive_s < KEEPALIVE_ADVISED_S)
+        conf_warn(f, conf_mark_of(f, c, "keepalive"),
+                  "keepalive: RFC 8085 advises %u s or more; less is for a NAT or firewall that "
+                  "forgets sooner",
+                  KEEPALIVE_ADVISED_S);
+    if (conf_given(f, c, "routers"))
+        router_list(f, c);
+    else
+        one_router(f, c);
+}
+
+/* take_list() - the list becomes the routers */
+static void take_list(struct client_config *c)
+{
+    if (c->list && c->n_list && c->n_list <= CONFIG_ROUTERS) {
+        memcpy(c->router, c->list, c->n_list * sizeof(c->list[0]));
+        c->n_routers = c->n_list;
+    }
+    if (c->list)
+        sodium_memzero(c->list, c->n_list * sizeof(c->list[0]));
+    free(c->list);
+    c->list = NULL;
+    c->n_list = 0;
 }
 
 /* Take what was read into @c, or tell how many problems there were. Ends @f. */
@@ -98,6 +204,7 @@ static int conclude(struct conf *f, struct client_config *c, struct client_confi
         check(f, c);
     unsigned problems = conf_problems(f);
     conf_free(f);
+    take_list(c);
     if (!problems) {
         client_config_finish(c);
         *ret = *c;

@@ -15,6 +15,7 @@
 
 #define DEVICE_LEN_MAX 15
 #define HOST_LEN_MAX   253
+#define ROUTER_PORT    6464
 
 enum configure_mode {
     CONFIGURE_NETLINK,
@@ -22,10 +23,22 @@ enum configure_mode {
     CONFIGURE_NONE,
 };
 
+#define CONFIG_ROUTERS 8u
+
+struct client_router {
+    char host[HOST_LEN_MAX + 1]; /* name or IPv4 address */
+    uint16_t port;               /* 0: ROUTER_PORT; client_config_finish() fills it in */
+    uint8_t key[KEY_LEN];
+    uint8_t psk[KEY_LEN]; /* of this router alone, when has_psk */
+    bool has_psk;
+};
+
 struct client_config {
-    char router_host[HOST_LEN_MAX + 1]; /* name or IPv4 address */
-    uint16_t router_port;
-    uint8_t router_key[KEY_LEN];
+    struct client_router router[CONFIG_ROUTERS]; /* most preferred first */
+    unsigned n_routers;         /* client_config_finish() makes 0 to 1: router: and router_key: */
+    struct client_router *list; /* only while reading */
+    unsigned n_list;
+    uint16_t fail_back_s; /* how often a router before the one in use is tried; 0 never */
     uint8_t private_key[KEY_LEN];
     uint8_t public_key[KEY_LEN];
     uint8_t psk[KEY_LEN]; /* zero when neither psk: nor join_secret: is given */
@@ -45,8 +58,12 @@ struct client_config {
 /* client_config_defaults() - every default of client.yaml; keys and router empty */
 void client_config_defaults(struct client_config *c);
 
-/* client_config_finish() - fill in what follows from other values (public key); for tests */
+/* client_config_finish() - fill in what follows from other values (public key, ports, names); for
+ * tests */
 void client_config_finish(struct client_config *c);
+
+/* client_config_psk() - the secret shared with router @i: its own, or the one for all */
+const uint8_t *client_config_psk(const struct client_config *c, unsigned i);
 
 /* client_config_load() - read and check @path; every problem is printed to @err, one line each, as
  * FILE:LINE:COLUMN: message

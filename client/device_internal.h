@@ -29,6 +29,7 @@ struct device {
     struct nl *nl;
     unsigned ifindex;
     uint32_t unreachable_metric; /* of this device's unreachable routes */
+    uint32_t metric_shift;       /* added to the metric of the others */
     uint64_t changes;            /* beside those of @nl */
     /* applied */
     uint32_t serial;

@@ -3,7 +3,9 @@
  *
  * DOC: ours are known by DEVICE_ROUTE_PROTOCOL and the device; unreachable ones, which belong to
  * lo, by the protocol and a metric made of the device's name. A route is told from another by
- * {destination, metric}, as the kernel does.
+ * {destination, metric}, as the kernel does. Where the place of one is taken (two clients on one
+ * host, whose segments may even be the same) all of ours move to the next metric: the other's stay
+ * first, ours are there when those go.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include "client/device_internal.h"
 
 #define ON_LINK_METRIC 256u /* as the kernel's own prefix routes */
+#define SHIFT_MAX      15u  /* as many clients on one host, and one */
 #define ROUTES_WANTED  (2 + ROUTES_MAX + DELEGATED_PER_MEMBER)
 
 static bool prefix_same(struct prefix a, struct prefix b)
@@ -50,14 +53,14 @@ static void wanted_routes(const struct device *d, const struct device_want *w, s
 {
     const struct nl_route on_link = {
         .ifindex = d->ifindex,
-        .metric = ON_LINK_METRIC,
+        .metric = ON_LINK_METRIC + d->metric_shift,
         .protocol = DEVICE_ROUTE_PROTOCOL,
     };
     const struct nl_route through = {
         .ifindex = d->ifindex,
         .has_via = true,
         .via = mac_link_local(w->router_mac),
-        .metric = d->cfg.metric,
+        .metric = d->cfg.metric + d->metric_shift,
         .protocol = DEVICE_ROUTE_PROTOCOL,
         .pref = NL_PREF_LOW,
     };
@@ -112,13 +115,29 @@ static int our_routes(struct device *d)
     return n < 0 ? n : kept;
 }
 
-static void make_routes(struct device *d, const struct route_list *want)
+/* may_shift() - is the place of @r taken by a route through another device, and a metric left? */
+static bool may_shift(struct device *d, const struct nl_route *r)
+{
+    struct nl_route have[HAVE_MAX];
+
+    if (r->type != NL_UNICAST || d->metric_shift >= SHIFT_MAX || r->metric == UINT32_MAX)
+        return false;
+    int n = nl_route_list(d->nl, d->ifindex, 0, 0, have, HAVE_MAX);
+    for (int i = 0; i < n && i < (int)HAVE_MAX; i++)
+        if (same_place(&have[i], r))
+            return false;
+    return true;
+}
+
+/* make_routes() - false: a route of somebody else's has the place of one of ours, and the next
+ * metric may be free */
+static bool make_routes(struct device *d, const struct route_list *want)
 {
     int n = our_routes(d);
 
     if (n < 0) {
         device_failure(d, STEP_READ, n, "cannot list routes");
-        return;
+        return true;
     }
     for (int i = 0; i < n; i++) {
         struct nl_route *have = &d->have_route[i];
@@ -142,22 +161,34 @@ static void make_routes(struct device *d, const struct route_list *want)
             continue;
         /* replace would take the place of a stranger's route as well, so it is for our own only */
         int err = ours ? nl_route_replace(d->nl, r) : nl_route_add(d->nl, r);
+        if (err == -EEXIST && may_shift(d, r))
+            return false;
         if (err < 0)
             route_failure(d, err, "set", r);
     }
+    return true;
 }
 
 void device_apply_routes(struct device *d, const struct device_want *w)
 {
     struct route_list want;
+    uint32_t before = d->metric_shift;
 
     wanted_routes(d, w, &want);
-    make_routes(d, &want);
+    while (!make_routes(d, &want)) {
+        d->metric_shift++;
+        wanted_routes(d, w, &want);
+    }
+    if (d->metric_shift != before)
+        device_tell(&d->cfg,
+                    "%s: another device has a route with the same metric (a second client on this "
+                    "host?); the default route here has metric %u",
+                    d->name, d->cfg.metric + d->metric_shift);
 }
 
 void device_remove_routes(struct device *d)
 {
     const struct route_list none = { .n = 0 };
 
-    make_routes(d, &none);
+    (void)make_routes(d, &none);
 }

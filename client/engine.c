@@ -87,6 +87,8 @@ static void tick_keys(struct client_engine *e, const struct turn *t)
     if (e->state == CLIENT_UP && login_may_go_inside(&e->login) &&
         keyset_want_rekey(&e->tunnel.keys, t->now))
         login_start(&e->login, &e->tunnel, true, t->now, t->now);
+    if (e->state == CLIENT_UP && e->login.state == LOGIN_IDLE && t->now >= e->login.fail_back_at)
+        login_probe(&e->login, &e->tunnel, t);
 }
 
 static void tick_alive(struct client_engine *e, const struct turn *t)
@@ -147,6 +149,8 @@ mono_ns client_engine_deadline(const struct client_engine *e, mono_ns now)
     if (e->state == CLIENT_UP && login_may_go_inside(&e->login) &&
         keyset_want_rekey(&e->tunnel.keys, now))
         d = time_earlier(d, now);
+    if (e->state == CLIENT_UP && e->login.state == LOGIN_IDLE)
+        d = time_earlier(d, e->login.fail_back_at);
     d = time_earlier(d, e->carrier_at);
     d = time_earlier(d, e->hold_until);
     return time_earlier(d, e->withdraw_at);
@@ -154,13 +158,13 @@ mono_ns client_engine_deadline(const struct client_engine *e, mono_ns now)
 
 /* ---- what io says ---- */
 
-void client_engine_router(struct client_engine *e, const struct endpoint *eps, unsigned n,
-                          mono_ns now)
+void client_engine_router(struct client_engine *e, unsigned which, const struct endpoint *eps,
+                          unsigned n, mono_ns now)
 {
     struct turn t = turn_of(e, now, NULL, NULL);
 
     if (e->state != CLIENT_STOPPED)
-        login_routers(&e->login, eps, n, &t);
+        login_routers(&e->login, which, eps, n, &t);
 }
 
 void client_engine_refused(struct client_engine *e, unsigned sock, struct endpoint peer,
@@ -184,8 +188,7 @@ void client_engine_network_changed(struct client_engine *e, mono_ns now)
     alive_ask(&e->alive);
     if (e->state == CLIENT_UP || e->state == CLIENT_STOPPED)
         return;
-    e->login.want_resolve = true;
-    login_kick(&e->login, now);
+    login_new_way(&e->login, now);
 }
 
 void client_engine_stop(struct client_engine *e, mono_ns now, struct entropy *rnd, struct out *out)
@@ -207,9 +210,18 @@ void client_engine_stop(struct client_engine *e, mono_ns now, struct entropy *rn
 
 /* ---- what io asks ---- */
 
-bool client_engine_want_resolve(const struct client_engine *e)
+bool client_engine_want_resolve(const struct client_engine *e, unsigned *which)
 {
+    *which = e->login.which;
     return e->login.want_resolve;
+}
+
+struct endpoint client_engine_towards(const struct client_engine *e)
+{
+    const struct login *l = &e->login;
+    bool outside = l->state != LOGIN_IDLE && !l->inside && !l->probing && l->n_routers;
+
+    return outside ? l->router[l->cur] : e->tunnel.router;
 }
 
 struct client_sock client_engine_sock(const struct client_engine *e, unsigned i)

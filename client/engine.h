@@ -63,15 +63,20 @@ void client_engine_init(struct client_engine *e, const struct client_config *cfg
 /* client_engine_wipe() - forget keys */
 void client_engine_wipe(struct client_engine *e);
 
-/* client_engine_want_resolve() - shall the router's name be resolved (again)? True until
- * client_engine_router(). */
-bool client_engine_want_resolve(const struct client_engine *e);
+/* client_engine_want_resolve() - shall a router's name be resolved (again)? True until
+ * client_engine_router(), or until another one is wanted.
+ * @which: of cfg->router */
+bool client_engine_want_resolve(const struct client_engine *e, unsigned *which);
 
 /* client_engine_router() - result of name resolution
+ * @which: as client_engine_want_resolve() gave it; when it is not wanted any more nothing happens
  * @eps: @n endpoints (host's addresses with the configured port), 0: it failed, and is asked for
  * again later What follows from it is done by the next client_engine_tick(), which is then due. */
-void client_engine_router(struct client_engine *e, const struct endpoint *eps, unsigned n,
-                          mono_ns now);
+void client_engine_router(struct client_engine *e, unsigned which, const struct endpoint *eps,
+                          unsigned n, mono_ns now);
+
+/* client_engine_towards() - the address of the router that is asked or used now; zero: none yet */
+struct endpoint client_engine_towards(const struct client_engine *e);
 
 struct client_sock {
     bool wanted;

@@ -21,7 +21,7 @@ enum event_level {
 #define EVENT_LIST(X)                                                                              \
     X(LOGIN_SENT, DEBUG, "login_sent")        /* ep router; a LOGINs unanswered, b socket */       \
     X(SILENCE, WARN, "silence")               /* ep router; a LOGINs unanswered in a row */        \
-    X(NO_ROUTER, WARN, "no_router")           /* the name gave no address */                       \
+    X(NO_ROUTER, DEBUG, "no_router")          /* the name gave no address; a which router */       \
     X(ROUTER_CHANGED, INFO, "router_changed") /* ep: the router tried from now on */               \
     X(COOKIE, DEBUG, "cookie")                /* ep router */                                      \
     X(REPLY_BAD, WARN, "reply_bad")           /* ep router: psk/join_secret or router_key wrong */ \

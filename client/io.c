@@ -28,13 +28,14 @@
 #include "proto/mac.h"
 #include "proto/segment.h"
 
-#define ROUNDS      4u
-#define OUT_DGRAMS  512u
-#define OUT_PACKETS 1024u
-#define CALL_ARENA  ((size_t)64 * 1024) /* plenty for one call of the engine */
-#define ARENA       (4 * CALL_ARENA)
-#define CUT_ARENA   ((size_t)512 * 1024) /* superframes of the TAP cut into frames */
-#define SOCK_RETRY  (1 * NS_PER_S)
+#define ROUNDS       4u
+#define OUT_DGRAMS   512u
+#define OUT_PACKETS  1024u
+#define CALL_ARENA   ((size_t)64 * 1024) /* plenty for one call of the engine */
+#define ARENA        (4 * CALL_ARENA)
+#define CUT_ARENA    ((size_t)512 * 1024) /* superframes of the TAP cut into frames */
+#define SOCK_RETRY   (1 * NS_PER_S)
+#define RESOLVE_TELL 20u /* of so many lookups that fail in a row one is told */
 
 _Static_assert(OUT_PACKETS <= SEGMENT_JOIN_PKTS, "all of them are joined at once");
 _Static_assert(CUT_ARENA >= SEGMENT_ARENA_MIN, "any superframe can be cut");
@@ -66,7 +67,9 @@ struct io {
     struct ev_io tap_read, watch_read;
     struct entropy_source entropy;
     mono_ns started;
-    be32 router_ip; /* for the MTU of the way there */
+    unsigned resolving;        /* which router's name is looked up */
+    unsigned resolve_failures; /* in a row */
+    struct nl_path path;       /* the way to the router, as it was last seen */
     struct out out;
     struct dgram out_dg[OUT_DGRAMS];
     struct pkt out_pk[OUT_PACKETS];
@@ -284,36 +287,63 @@ static void report(struct io *io)
         report_event(io->conf, &io->engine, &ev);
 }
 
-static void find_path(struct io *io)
+/* find_path() - look at the way to the router; is it another one than it was? */
+static bool find_path(struct io *io)
 {
-    uint32_t mtu;
+    struct endpoint to = client_engine_towards(&io->engine);
+    struct nl_path now = { 0 };
 
-    if (io->nl && be32_get(io->router_ip) && nl_path_mtu(io->nl, io->router_ip, &mtu, NULL) == 0)
-        client_engine_path(&io->engine, (uint16_t)(mtu > UINT16_MAX ? UINT16_MAX : mtu));
+    if (!io->nl || be32_get(to.ip) == 0)
+        return false;
+    if (nl_path_get(io->nl, to.ip, &now) == 0)
+        client_engine_path(&io->engine, (uint16_t)(now.mtu > UINT16_MAX ? UINT16_MAX : now.mtu));
+    bool other = memcmp(&now, &io->path, sizeof(now)) != 0;
+    io->path = now;
+    return other;
+}
+
+/* The reason is told at first and then now and then: a name that does not resolve is asked for
+ * every few seconds. */
+static void resolve_failed(struct io *io, const char *name, const char *error)
+{
+    if (io->resolve_failures++ % RESOLVE_TELL == 0)
+        log_warn("cannot find the address of %s: %s; trying again", name, error);
 }
 
 static void start_resolve(struct io *io, mono_ns now)
 {
-    if (!client_engine_want_resolve(&io->engine) || resolve_busy(io->resolver))
+    unsigned which;
+
+    if (!client_engine_want_resolve(&io->engine, &which))
         return;
-    if (resolve_start(io->resolver, io->conf->router_host) < 0)
-        client_engine_router(&io->engine, NULL, 0, now);
+    if (resolve_busy(io->resolver)) {
+        if (which == io->resolving)
+            return;
+        resolve_forget(io->resolver); /* that router is not asked any more */
+    }
+    io->resolving = which;
+    int err = resolve_start(io->resolver, io->conf->router[which].host);
+    if (err < 0) {
+        resolve_failed(io, io->conf->router[which].host, strerror(-err));
+        client_engine_router(&io->engine, which, NULL, 0, now);
+    }
 }
 
 static void on_resolved(void *ctx, const be32 *addr, unsigned n, const char *error)
 {
     struct io *io = ctx;
+    const struct client_router *r = &io->conf->router[io->resolving];
     struct endpoint ep[RESOLVE_MAX];
     mono_ns now = mono_now();
 
     if (n == 0)
-        log_warn("cannot find the address of %s: %s", io->conf->router_host, error);
+        resolve_failed(io, r->host, error);
     else
-        io->router_ip = addr[0];
+        io->resolve_failures = 0;
     for (unsigned i = 0; i < n; i++)
-        ep[i] = (struct endpoint){ .ip = addr[i], .port = be16_of(io->conf->router_port) };
+        ep[i] = (struct endpoint){ .ip = addr[i], .port = be16_of(r->port) };
+    client_engine_router(&io->engine, io->resolving, ep, n, now);
     find_path(io);
-    client_engine_router(&io->engine, ep, n, now);
     client_engine_tick(&io->engine, now, entropy_at(&io->entropy, now), &io->out);
     turn(io, now);
 }
@@ -404,10 +434,10 @@ static void on_watch(struct ev_loop *ev, struct ev_io *w, int what)
         device_gone(io);
         return;
     }
-    if (e.what & NL_UNDERLAY) {
-        find_path(io);
+    /* Ask at once when the way to the router changed. Other changes of the underlay may be many (a
+     * host that routes for others); when messages were lost anything may have changed. */
+    if (e.what & NL_UNDERLAY && (find_path(io) || e.what & NL_LOST))
         client_engine_network_changed(&io->engine, now);
-    }
     client_engine_tick(&io->engine, now, entropy_at(&io->entropy, now), &io->out);
     turn(io, now);
 }

@@ -6,6 +6,13 @@
 
 static const uint16_t confirm_ms[CONFIRM_TRIES] = { 100, 300, 700, 1000, 1000, 1000 };
 
+/* empty_purses() - cookies are good for one router only, and their key is made of its key */
+static void empty_purses(struct login *l)
+{
+    for (unsigned i = 0; i < CLIENT_SOCKS; i++)
+        cookie_purse_init(&l->purse[i], l->cfg->router[l->which].key);
+}
+
 void login_init(struct login *l, const struct client_config *cfg, mono_ns now)
 {
     memset(l, 0, sizeof(*l));
@@ -13,16 +20,17 @@ void login_init(struct login *l, const struct client_config *cfg, mono_ns now)
     memcpy(l->self.private_key, cfg->private_key, KEY_LEN);
     memcpy(l->self.public_key, cfg->public_key, KEY_LEN);
     l->started = l->sent = now;
-    l->deadline = l->wanted = NEVER;
+    l->deadline = l->wanted = l->fail_back_at = NEVER;
     l->sock_mask = 1;
-    for (unsigned i = 0; i < CLIENT_SOCKS; i++)
-        cookie_purse_init(&l->purse[i], cfg->router_key);
+    l->may_move = true;
+    l->limit = cfg->n_routers;
+    empty_purses(l);
 }
 
 void login_wipe(struct login *l)
 {
     sodium_memzero(l, sizeof(*l));
-    l->deadline = l->wanted = NEVER;
+    l->deadline = l->wanted = l->fail_back_at = NEVER;
 }
 
 /* forget_msg() - no LOGIN waits any more */
@@ -39,6 +47,7 @@ static void unconfirm(struct login *l, struct tunnel *tn)
     keyset_drop_next(&tn->keys);
     tn->router = l->back_router;
     tn->sock = l->back_sock;
+    tn->which = l->back_which;
 }
 
 /* go_pause() - the next try comes after @d, jittered but never beyond @max */
@@ -50,43 +59,98 @@ static void go_pause(struct login *l, const struct turn *t, mono_ns d, mono_ns m
     l->deadline = t->now + d;
 }
 
-/* backoff() - LOGIN_TIMEOUT, doubled per LOGIN of which both copies went unanswered: a lossy path
- * needs tries in the first seconds (H102), and a router that is away sees as few later on */
+/* backoff() - LOGIN_TIMEOUT, doubled per LOGIN of which both copies went unanswered at every
+ * router: a lossy path needs tries in the first seconds (H102), and a router that is away sees as
+ * few later on */
 static mono_ns backoff(const struct login *l)
 {
-    unsigned doubled = l->silent / 2;
+    unsigned doubled = l->silent / (2 * l->limit);
     mono_ns d = LOGIN_TIMEOUT << (doubled < 4 ? doubled : 4);
     return time_earlier(d, LOGIN_BACKOFF_MAX);
 }
 
 /* ---- name resolution and fail-over ---- */
 
-/* use_router() - LOGINs go to router @i from now on; cookies are good for one router only */
-static void use_router(struct login *l, unsigned i, const struct turn *t)
+/* turn_to() - LOGINs outside go to cfg->router[@which] from now on */
+static void turn_to(struct login *l, unsigned which)
+{
+    l->addresses_tried = 0;
+    if (which == l->which)
+        return;
+    l->which = which;
+    l->n_routers = l->cur = 0;
+    l->want_resolve = true;
+    forget_msg(l);
+    empty_purses(l);
+}
+
+/* next_turn() - the next router of this round; false when that is over, and with the next try
+ * another one begins */
+static bool next_turn(struct login *l)
+{
+    l->tried |= 1u << l->which;
+    for (unsigned i = 0; i < l->limit; i++) {
+        if (l->tried & (1u << i))
+            continue;
+        turn_to(l, i);
+        return true;
+    }
+    l->tried = 0;
+    if (!l->probing)
+        turn_to(l, 0);
+    return false;
+}
+
+bool login_next_router(struct login *l, const struct turn *t)
+{
+    if (l->inside || l->state == LOGIN_CONFIRM || !next_turn(l))
+        return false;
+    l->state = LOGIN_PAUSE;
+    l->hurry = true;
+    l->deadline = t->now;
+    return true;
+}
+
+/* use_address() - LOGINs go to address @i of this router from now on */
+static void use_address(struct login *l, unsigned i, const struct turn *t)
 {
     l->cur = i;
     if (!l->inside)
         forget_msg(l);
-    for (unsigned s = 0; s < CLIENT_SOCKS; s++)
-        cookie_purse_init(&l->purse[s], l->cfg->router_key);
-    turn_event(t, (struct client_event){ .kind = EVENT_ROUTER_CHANGED, .ep = l->router[i] });
+    empty_purses(l);
+    if (!l->probing)
+        turn_event(t, (struct client_event){ .kind = EVENT_ROUTER_CHANGED, .ep = l->router[i] });
 }
 
-void login_routers(struct login *l, const struct endpoint *eps, unsigned n, const struct turn *t)
+/* no_address() - the name has none, or takes too long to say */
+static void no_address(struct login *l, const struct turn *t)
+{
+    turn_event(t, (struct client_event){ .kind = EVENT_NO_ROUTER, .a = l->which });
+    l->sent = t->now;
+    l->silent++;
+    if (login_next_router(l, t))
+        return;
+    if (l->probing) {
+        login_stop(l);
+        return;
+    }
+    l->state = LOGIN_PAUSE;
+    l->hurry = true;
+    l->deadline = t->now + backoff(l);
+}
+
+void login_routers(struct login *l, unsigned which, const struct endpoint *eps, unsigned n,
+                   const struct turn *t)
 {
     struct endpoint used = l->n_routers ? l->router[l->cur] : (struct endpoint){ 0 };
     unsigned same = n;
 
+    if (which != l->which)
+        return;
     l->want_resolve = false;
     if (n == 0) {
-        turn_event(t, (struct client_event){ .kind = EVENT_NO_ROUTER });
-        if (l->state != LOGIN_RESOLVE)
-            return;
-        l->state = LOGIN_PAUSE;
-        l->hurry = true;
-        l->sent = t->now;
-        l->deadline = t->now + backoff(l);
-        l->silent++;
+        if (l->state == LOGIN_RESOLVE)
+            no_address(l, t);
         return;
     }
     if (n > CLIENT_ROUTERS)
@@ -99,7 +163,7 @@ void login_routers(struct login *l, const struct endpoint *eps, unsigned n, cons
     if (same < n)
         l->cur = same;
     else
-        use_router(l, 0, t);
+        use_address(l, 0, t);
     if (l->state == LOGIN_RESOLVE || (l->state == LOGIN_SENT && !l->waiting)) {
         l->state = LOGIN_PAUSE;
         l->hurry = true;
@@ -119,6 +183,12 @@ static uint32_t fresh_index(const struct tunnel *tn, struct entropy *rnd)
     return index;
 }
 
+/* asked() - which of the configured routers this login goes to */
+static unsigned asked(const struct login *l, const struct tunnel *tn)
+{
+    return l->inside ? tn->which : l->which;
+}
+
 /* make_login() - a new LOGIN into l->msg; false when no handshake is possible with that key */
 static bool make_login(struct login *l, const struct tunnel *tn, const struct turn *t)
 {
@@ -134,8 +204,8 @@ static bool make_login(struct login *l, const struct tunnel *tn, const struct tu
         memcpy(lp.cookie, purse->cookie, COOKIE_LEN);
     entropy_draw(t->rnd, ephemeral, sizeof(ephemeral));
     forget_msg(l);
-    l->waiting = handshake_login_write(&l->hs, &l->self, l->cfg->router_key, ephemeral,
-                                       fresh_index(tn, t->rnd), &lp, l->msg);
+    l->waiting = handshake_login_write(&l->hs, &l->self, l->cfg->router[asked(l, tn)].key,
+                                       ephemeral, fresh_index(tn, t->rnd), &lp, l->msg);
     sodium_memzero(ephemeral, sizeof(ephemeral));
     if (!l->waiting)
         return false;
@@ -179,9 +249,25 @@ static void open_sock(struct login *l)
         l->sock = i;
         l->sock_mask |= (uint8_t)(1u << i);
         l->sock_generation[i]++;
-        cookie_purse_init(&l->purse[i], l->cfg->router_key);
+        cookie_purse_init(&l->purse[i], l->cfg->router[l->which].key);
         break;
     }
+    forget_msg(l);
+}
+
+/* other_port() - LOGINs leave from a new socket: this way has been silent for long. The tunnel's
+ * stays open, a late sign of life comes there. */
+static void other_port(struct login *l, const struct tunnel *tn)
+{
+    uint8_t i = l->sock;
+
+    do
+        i = (uint8_t)((i + 1) % CLIENT_SOCKS);
+    while (i == tn->sock);
+    l->sock = l->sock_good = i;
+    l->sock_mask = (uint8_t)((1u << tn->sock) | (1u << i));
+    l->sock_generation[i]++;
+    cookie_purse_init(&l->purse[i], l->cfg->router[l->which].key);
     forget_msg(l);
 }
 
@@ -198,12 +284,14 @@ static void try_now(struct login *l, struct tunnel *tn, const struct turn *t)
     if (!l->inside && l->n_routers == 0) {
         l->want_resolve = true;
         l->state = LOGIN_RESOLVE;
-        l->deadline = NEVER;
+        l->deadline = l->limit > 1 || l->probing ? t->now + LOGIN_RESOLVE_MAX : NEVER;
         return;
     }
     if (l->new_sock)
         open_sock(l);
-    l->new_sock = false;
+    else if (l->fresh_sock && !l->inside)
+        other_port(l, tn);
+    l->new_sock = l->fresh_sock = false;
     if (l->waiting && l->repeatable)
         l->repeatable = false;
     else if (!make_login(l, tn, t)) {
@@ -213,24 +301,42 @@ static void try_now(struct login *l, struct tunnel *tn, const struct turn *t)
     send_login(l, tn, t);
 }
 
-/* silence() - a LOGIN was not answered in time */
-static void silence(struct login *l, const struct turn *t)
+/* way_silent() - both copies of a LOGIN went unanswered: this way does not work now, so the next
+ * one. False when there is none and the login ends. */
+static bool way_silent(struct login *l, const struct turn *t)
 {
-    l->silent++;
-    if (!l->bad_reply)
-        turn_event(t, (struct client_event){
-                          .kind = EVENT_SILENCE, .ep = l->router[l->cur], .a = l->silent });
-    if (l->inside || (l->waiting && l->repeatable))
-        return;
-    /* Both copies went unanswered: this way does not work now. */
     l->want_resolve = true;
     if (l->taken && l->sock != l->sock_good) {
         l->sock = l->sock_good;
         l->taken = MAC_TAKEN_TRIES;
         forget_msg(l);
-    } else if (l->n_routers > 1) {
-        use_router(l, (l->cur + 1) % l->n_routers, t);
+        return true;
     }
+    if (++l->addresses_tried < l->n_routers) {
+        use_address(l, (l->cur + 1) % l->n_routers, t);
+        return true;
+    }
+    unsigned before = l->which;
+    bool more = next_turn(l);
+    if (!more && l->probing)
+        return false;
+    if (!more && ++l->rounds % LOGIN_FRESH_SOCK == 0)
+        l->fresh_sock = l->may_move && !l->cfg->port && !l->taken; /* a port asked for stays */
+    if (l->which == before && l->n_routers > 1)
+        use_address(l, (l->cur + 1) % l->n_routers, t);
+    return true;
+}
+
+/* silence() - a LOGIN was not answered in time; false: the login ends */
+static bool silence(struct login *l, const struct turn *t)
+{
+    l->silent++;
+    if (!l->bad_reply && !l->probing)
+        turn_event(t, (struct client_event){
+                          .kind = EVENT_SILENCE, .ep = l->router[l->cur], .a = l->silent });
+    if (l->inside || (l->waiting && l->repeatable))
+        return true;
+    return way_silent(l, t);
 }
 
 /* ---- start, stop, hints ---- */
@@ -240,7 +346,7 @@ void login_stop(struct login *l)
     forget_msg(l);
     l->state = LOGIN_IDLE;
     l->deadline = l->wanted = NEVER;
-    l->want_resolve = false;
+    l->want_resolve = l->probing = l->fresh_sock = false;
 }
 
 void login_start(struct login *l, struct tunnel *tn, bool inside, mono_ns now, mono_ns when)
@@ -248,6 +354,14 @@ void login_start(struct login *l, struct tunnel *tn, bool inside, mono_ns now, m
     if (l->state == LOGIN_CONFIRM)
         unconfirm(l, tn);
     login_stop(l);
+    turn_to(l, tn->which);
+    if (l->n_routers == 0 && be16_get(tn->router.port)) {
+        /* where it was last, without waiting for its name: the resolver may be behind the tunnel */
+        l->router[0] = tn->router;
+        l->n_routers = 1;
+    }
+    l->limit = l->cfg->n_routers;
+    l->tried = l->rounds = 0;
     l->inside = inside;
     l->started = now;
     if (keyset_can_send(&tn->keys, now))
@@ -263,6 +377,23 @@ void login_start(struct login *l, struct tunnel *tn, bool inside, mono_ns now, m
     l->deadline = when;
 }
 
+void login_probe(struct login *l, struct tunnel *tn, const struct turn *t)
+{
+    login_probe_later(l, tn, t);
+    login_start(l, tn, false, t->now, t->now);
+    l->probing = true;
+    l->limit = tn->which;
+    turn_to(l, 0);
+}
+
+void login_probe_later(struct login *l, const struct tunnel *tn, const struct turn *t)
+{
+    mono_ns d = time_s(l->cfg->fail_back_s);
+
+    l->fail_back_at =
+        tn->which && d ? t->now + time_jitter(d, LOGIN_JITTER_PCT, entropy_u32(t->rnd)) : NEVER;
+}
+
 void login_kick(struct login *l, mono_ns now)
 {
     bool waits = (l->state == LOGIN_PAUSE && l->hurry) ||
@@ -271,16 +402,26 @@ void login_kick(struct login *l, mono_ns now)
         l->deadline = time_earlier(l->deadline, now);
 }
 
+void login_new_way(struct login *l, mono_ns now)
+{
+    l->want_resolve = true;
+    l->silent = 0;
+    if (l->state == LOGIN_SENT) /* what has just left may still be answered */
+        l->deadline = time_earlier(l->deadline, l->sent + LOGIN_TIMEOUT);
+    login_kick(l, now);
+}
+
 bool login_starves(const struct login *l)
 {
     bool waits = l->state == LOGIN_SENT || l->state == LOGIN_PAUSE;
 
-    return waits && !l->inside && l->silent >= 2;
+    return waits && !l->inside && !l->probing && l->silent >= 2;
 }
 
 bool login_may_go_inside(const struct login *l)
 {
-    return l->state == LOGIN_IDLE || (l->state == LOGIN_PAUSE && !l->inside && !l->hurry);
+    return l->state == LOGIN_IDLE || (l->state == LOGIN_PAUSE && !l->inside && !l->hurry) ||
+           (l->probing && l->state != LOGIN_CONFIRM);
 }
 
 void login_wanted(struct login *l, mono_ns now)
@@ -331,7 +472,9 @@ static void verdict_ok(struct login *l, struct tunnel *tn, const struct turn *t,
     keypair_wipe(&kp);
     l->back_router = tn->router;
     l->back_sock = tn->sock;
+    l->back_which = tn->which;
     if (!l->inside) {
+        tn->which = l->which;
         tn->router = l->router[l->cur];
         tn->sock = l->sock;
     }
@@ -367,22 +510,26 @@ static void verdict_no(struct login *l, const struct turn *t, struct endpoint fr
 {
     unsigned s = l->settings.backoff_s;
 
-    switch (l->settings.verdict) {
-    case VERDICT_MAC_TAKEN:
+    if (l->settings.verdict == VERDICT_MAC_TAKEN) {
         verdict_taken(l, t);
         return;
-    case VERDICT_BUSY:
+    }
+    if (l->settings.verdict == VERDICT_BUSY) {
         s = s < LOGIN_BUSY_MIN_S ? LOGIN_BUSY_MIN_S : s > LOGIN_BUSY_MAX_S ? LOGIN_BUSY_MAX_S : s;
         turn_event(t, (struct client_event){ .kind = EVENT_BUSY, .ep = from, .a = s });
-        /* Never earlier than asked for: the jitter goes up only. */
-        go_pause(l, t, time_s(s) / 4 * 5, NEVER, false); /* 5/4 less 20 % is not too early */
-        return;
-    default: /* refused, and whatever later versions may say */
+    } else { /* refused, and whatever later versions may say */
         turn_event(
             t, (struct client_event){ .kind = EVENT_REFUSED, .ep = from, .a = l->settings.reason });
-        go_pause(l, t, LOGIN_REFUSED_WAIT, NEVER, false);
-        return;
     }
+    if (login_next_router(l, t))
+        return;
+    if (l->probing)
+        login_stop(l);
+    else if (l->settings.verdict == VERDICT_BUSY)
+        /* Never earlier than asked for: the jitter goes up only. 5/4 less 20 % is not too early. */
+        go_pause(l, t, time_s(s) / 4 * 5, NEVER, false);
+    else
+        go_pause(l, t, LOGIN_REFUSED_WAIT, NEVER, false);
 }
 
 /* reply_wrong() - it came from where we asked but is of no use: say so once per LOGIN */
@@ -407,8 +554,8 @@ enum drop login_reply(struct login *l, struct tunnel *tn, const struct turn *t, 
         return DROP_REPLY_UNASKED;
     if (!inside && (!endpoint_eq(from, l->router[l->cur]) || sock != l->sock))
         return DROP_SOURCE_EP;
-    enum drop why =
-        handshake_reply_open(&l->hs, &l->self, l->cfg->psk, msg, len, &s, &remote, &keys);
+    enum drop why = handshake_reply_open(&l->hs, &l->self, client_config_psk(l->cfg, asked(l, tn)),
+                                         msg, len, &s, &remote, &keys);
     if (why == DROP_NONE && s.verdict == VERDICT_OK && !seal_supported((enum cipher)s.cipher))
         why = DROP_LOGIN_PAYLOAD;
     if (why != DROP_NONE) {
@@ -450,12 +597,17 @@ void login_confirmed(struct login *l)
     login_stop(l);
     l->sock_mask = (uint8_t)(1u << l->sock);
     l->taken = 0;
+    l->may_move = false;
 }
 
 static void confirm_lost(struct login *l, struct tunnel *tn, const struct turn *t)
 {
     turn_event(t, (struct client_event){ .kind = EVENT_CONFIRM_LOST, .ep = tn->router });
     unconfirm(l, tn);
+    if (l->probing) {
+        login_stop(l);
+        return;
+    }
     /* The router may have promoted what we have just dropped, so not inside. */
     l->inside = false;
     l->want_resolve = true;
@@ -468,11 +620,15 @@ void login_tick(struct login *l, struct tunnel *tn, const struct turn *t)
         return;
     switch (l->state) {
     case LOGIN_IDLE:
+        return;
     case LOGIN_RESOLVE:
+        no_address(l, t);
         return;
     case LOGIN_SENT:
-        silence(l, t);
-        try_now(l, tn, t);
+        if (silence(l, t))
+            try_now(l, tn, t);
+        else
+            login_stop(l);
         return;
     case LOGIN_PAUSE:
         try_now(l, tn, t);

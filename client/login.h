@@ -19,6 +19,20 @@
  * meets silence (a NAT without a free port) the last LOGIN leaves from the socket that had an
  * answer.
  *
+ * Routers: the configuration lists one or more, each with a name, a key and maybe a secret of its
+ * own. `which` is the one LOGINs go to, the tunnel's own `which` the one DATA goes to. A login
+ * starts with the router that was used last (it may have restarted) and goes on, from the most
+ * preferred down, when one does not answer, has no address, refuses or is full; when all had their
+ * turn it starts over, and the back-off doubles per round, not per router. While a router that is
+ * not the first is in use, a *probe* asks those before it, one LOGIN and its repetition each: it
+ * leaves the live keypair alone until one of them says ok, and ends in silence.
+ *
+ * A way that stays silent may be broken for its ports alone (a NAT whose mapping leads nowhere,
+ * kept alive by our own tries). So every LOGIN_FRESH_SOCK rounds without any answer the next LOGIN
+ * leaves from a new socket; but
+ * only when nobody uses the device any more (may_move), because behind a router that has restarted
+ * a new port is a new MAC.
+ *
  * The data path is not touched here: a keypair that is sent with now stays until the next is there.
  */
 #ifndef SIXTAP_CLIENT_LOGIN_H
@@ -35,6 +49,8 @@
 #define LOGIN_BUSY_MAX_S   300u
 #define LOGIN_INSIDE_TRIES 4u /* then a rekey leaves the live keypair and goes outside */
 #define LOGIN_JITTER_PCT   20u
+#define LOGIN_FRESH_SOCK   2u /* silent rounds after which LOGINs leave from another port */
+#define LOGIN_RESOLVE_MAX  (10 * NS_PER_S) /* for a name, while there is another router to try */
 
 enum login_state {
     LOGIN_IDLE,    /* nothing wanted; only login_start() leaves it */
@@ -54,7 +70,16 @@ struct login {
     mono_ns sent;     /* the last LOGIN */
     mono_ns wanted;   /* last TAP traffic that found no router; NEVER none */
 
-    struct endpoint router[CLIENT_ROUTERS];
+    unsigned which;                         /* of cfg->router: where LOGINs outside go */
+    unsigned tried;                         /* bits: had their turn in this round */
+    unsigned rounds;                        /* of silence, all routers */
+    unsigned limit;                         /* the round has cfg->router[0..limit-1] */
+    unsigned addresses_tried;               /* of this router, in this round */
+    bool probing;                           /* this login asks the routers before tunnel's */
+    bool fresh_sock;                        /* the next try leaves from another port */
+    bool may_move;                          /* the device is down: another port costs nothing */
+    mono_ns fail_back_at;                   /* the next probe; NEVER */
+    struct endpoint router[CLIENT_ROUTERS]; /* addresses of cfg->router[which] */
     unsigned n_routers, cur;
     bool want_resolve;
 
@@ -77,6 +102,7 @@ struct login {
 
     struct endpoint back_router; /* where DATA went before the keypair in CONFIRM */
     uint8_t back_sock;
+    unsigned back_which;
     struct settings settings; /* of the LOGIN_REPLY, valid in CONFIRM */
     unsigned confirms;        /* sent */
     size_t confirm_size;      /* of the big one; 0 none */
@@ -92,11 +118,26 @@ void login_wipe(struct login *l);
  * @inside: in the live keypair. Outside, the router's name is resolved anew. */
 void login_start(struct login *l, struct tunnel *tn, bool inside, mono_ns now, mono_ns when);
 
+/* login_probe() - begin to ask the routers before the tunnel's whether one is back; only from IDLE
+ */
+void login_probe(struct login *l, struct tunnel *tn, const struct turn *t);
+
+/* login_probe_later() - the tunnel has a router: set fail_back_at, NEVER when it is the first */
+void login_probe_later(struct login *l, const struct tunnel *tn, const struct turn *t);
+
+/* login_next_router() - that one is not to be asked now: go on with the next of the list, if there
+ * is one that had no turn yet */
+bool login_next_router(struct login *l, const struct turn *t);
+
 /* login_stop() - give up what is under way */
 void login_stop(struct login *l);
 
 /* login_kick() - there is a sign of the router: try now if waiting for the time to pass */
 void login_kick(struct login *l, mono_ns now);
+
+/* login_new_way() - the host's own address or route changed: what was silence until now says
+ * nothing of the new way */
+void login_new_way(struct login *l, mono_ns now);
 
 /* login_starves() - is this a login outside that meets nothing but silence? */
 bool login_starves(const struct login *l);
@@ -108,9 +149,11 @@ bool login_may_go_inside(const struct login *l);
 /* login_wanted() - TAP traffic found no router: tries come every LOGIN_WANTED_MAX */
 void login_wanted(struct login *l, mono_ns now);
 
-/* login_routers() - result of name resolution, @n 0: it failed. The list replaces the former one;
- * the router in use stays in use when it is on the new list. */
-void login_routers(struct login *l, const struct endpoint *eps, unsigned n, const struct turn *t);
+/* login_routers() - result of resolving the name of cfg->router[@which], @n 0: it failed. The list
+ * replaces the former one; the address in use stays in use when it is on the new list. Ignored when
+ * @which is not asked any more. */
+void login_routers(struct login *l, unsigned which, const struct endpoint *eps, unsigned n,
+                   const struct turn *t);
 
 /* login_cookie() - a COOKIE (wire_peek() accepted it) came in on @d */
 enum drop login_cookie(struct login *l, struct tunnel *tn, const struct turn *t,

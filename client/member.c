@@ -156,6 +156,8 @@ void member_confirmed(struct client_engine *e, const struct turn *t)
 
     e->settings = e->login.settings;
     login_confirmed(&e->login);
+    if (!inside)
+        login_probe_later(&e->login, &e->tunnel, t);
     if (e->state != CLIENT_UP)
         e->up_since = t->now;
     e->state = CLIENT_UP;
@@ -198,6 +200,7 @@ void member_hold_over(struct client_engine *e, const struct turn *t)
 {
     e->hold_until = NEVER;
     e->state = CLIENT_START;
+    e->login.may_move = true;
     turn_event(t, (struct client_event){ .kind = EVENT_HOLD_OVER, .a = e->cfg->hold_s });
     withdraw(e, t);
 }
@@ -228,7 +231,8 @@ void member_hint(struct client_engine *e, const struct turn *t, unsigned how)
     /* NUDGE_PAUSE to 3/2 of it: a thousand clients of one restarted router spread out */
     e->nudge_after = t->now + NUDGE_PAUSE + time_jitter(NUDGE_PAUSE / 4, 100, entropy_u32(t->rnd));
     turn_event(t, (struct client_event){ .kind = EVENT_NUDGE, .ep = e->tunnel.router, .a = how });
-    if (e->login.state == LOGIN_IDLE || e->login.state == LOGIN_CONFIRM || e->login.inside)
+    if (e->login.state == LOGIN_IDLE || e->login.state == LOGIN_CONFIRM || e->login.inside ||
+        e->login.probing)
         login_start(&e->login, &e->tunnel, false, t->now, t->now);
     else
         login_kick(&e->login, t->now);

@@ -59,6 +59,8 @@ static void goodbye(struct client_engine *e, const struct turn *t, enum goodbye 
     else if (why == GOODBYE_REMOVED)
         when += time_jitter(LOGIN_REFUSED_WAIT, LOGIN_JITTER_PCT, entropy_u32(t->rnd));
     member_lost(e, t, when);
+    if (why == GOODBYE_REMOVED)
+        login_next_router(&e->login, t);
 }
 
 static void new_settings(struct client_engine *e, const struct turn *t, const struct control *c)

@@ -12,14 +12,19 @@
 
 #define SILENCE_FIRST 3u  /* explained after this many unanswered LOGINs */
 #define SILENCE_EVERY 20u /* and again after each as many */
+#define NUDGES_TELL   4u  /* this many forgotten connections */
+#define NUDGES_TIME   (180 * NS_PER_S)
 
 void report_start(const struct client_config *c)
 {
     char key[KEY_TEXT_LEN];
 
     key_to_text(key, c->public_key);
-    log_info("sixtap-client " SIXTAP_VERSION ", public key %s, router %s:%u", key, c->router_host,
-             c->router_port);
+    log_info("sixtap-client " SIXTAP_VERSION ", public key %s, router %s:%u", key,
+             c->router[0].host, c->router[0].port);
+    for (unsigned i = 1; i < c->n_routers; i++)
+        log_info("router %u: %s:%u, while those before it do not answer", i + 1, c->router[i].host,
+                 c->router[i].port);
 }
 
 /* A router that does not know this key is silent by design, so silence has to be explained here. */
@@ -36,8 +41,8 @@ static void explain_silence(const struct client_config *c, const char *router, u
     log_warn("      - { name: NAME, public_key: %s }", key);
     log_warn("  - router_key in this client's file is not the router's public key");
     log_warn(
-        "  - the address or port is wrong, the router is down, or a firewall drops UDP to port %u",
-        c->router_port);
+        "  - the address or port is wrong, the router is down, or a firewall drops UDP to that "
+        "port");
 }
 
 static const char *refusal_text(uint32_t why)
@@ -91,9 +96,6 @@ static bool report_answer(const struct client_config *c, const struct client_eve
     case EVENT_SILENCE:
         explain_silence(c, ep, ev->a);
         return true;
-    case EVENT_NO_ROUTER:
-        log_warn("the name %s gives no IPv4 address; trying again", c->router_host);
-        return true;
     case EVENT_REPLY_BAD:
         log_warn("the router at %s answered, but psk/join_secret or router_key is wrong", ep);
         return true;
@@ -120,6 +122,24 @@ static bool report_answer(const struct client_config *c, const struct client_eve
     default:
         return false;
     }
+}
+
+/* A connection that is forgotten again and again without the router going away is most likely
+ * replaced each time: the last login with a key wins. */
+static void explain_nudges(mono_ns at)
+{
+    static mono_ns first;
+    static unsigned n;
+
+    if (n == 0 || time_since(at, first) > NUDGES_TIME) {
+        first = at;
+        n = 0;
+    }
+    if (++n == NUDGES_TELL)
+        log_warn(
+            "the router forgot this connection %u times in %u s: does another host log in with "
+            "this client's key? Each needs a key of its own",
+            n, (unsigned)(time_since(at, first) / NS_PER_S));
 }
 
 void report_event(const struct client_config *c, const struct client_engine *e,
@@ -158,6 +178,8 @@ void report_event(const struct client_config *c, const struct client_engine *e,
     case EVENT_NUDGE:
         log_info("the router at %s does not know this connection (%s); logging in anew", ep,
                  ev->a ? "its port was closed" : "it was restarted, or this endpoint is new to it");
+        if (ev->a == 0)
+            explain_nudges(ev->time);
         return;
     case EVENT_GOODBYE:
         log_warn("the router at %s said goodbye: %s", ep, goodbye_text(ev->a));
@@ -193,6 +215,7 @@ static void put_network(struct json_object *o, const struct client_engine *e,
     char ep[EP_TEXT_LEN], mac[MAC_TEXT_LEN], ip[IP6_TEXT_LEN], prefix[IP6_TEXT_LEN + 4];
 
     json_put_text(o, "router", endpoint_text(ep, e->tunnel.router));
+    json_put_text(o, "router_name", e->cfg->router[e->tunnel.which].host);
     json_put_text(o, "endpoint_seen", endpoint_text(ep, e->settings.seen));
     json_put_text(o, "mac", mac_text(mac, device_mac(d)));
     json_put_text(o, "router_mac", mac_text(mac, w->router_mac));

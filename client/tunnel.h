@@ -28,6 +28,7 @@ struct tunnel { /* must not move once it is initialised */
     struct seal_cache schedules;
     uint8_t schedule_room[SEAL_CACHE_BYTES(TUNNEL_SCHEDULES)];
     struct endpoint router; /* where DATA goes */
+    unsigned which;         /* of the configured routers it is */
     uint8_t sock;
     uint16_t outer_mtu; /* of the outgoing interface; longer datagrams may be fragmented */
     mono_ns last_tx;    /* anything sealed */

@@ -32,9 +32,10 @@
 
 /* keepalive */
 #define KEEPALIVE_DEFAULT_S 20u
-#define KEEPALIVE_MIN_S     15u
+#define KEEPALIVE_MIN_S     5u
+#define KEEPALIVE_ADVISED_S 15u
 #define KEEPALIVE_MAX_S     120u
-#define KEEPALIVE_SUSPECT   (5 * NS_PER_S) /* data sent and nothing heard */
+#define KEEPALIVE_SUSPECT   (1 * NS_PER_S) /* data sent and nothing heard */
 #define KEEPALIVE_REPEAT    (1 * NS_PER_S)
 #define KEEPALIVE_LOST      5u /* unanswered ones */
 #define SILENCE_FACTOR      3u /* the router drops a member after this many keepalives */

@@ -152,7 +152,7 @@ enum tlv_type {
     TLV_ROUTER_MAC = 19, /* 6 */
     TLV_CIPHER = 20,     /* 1: enum cipher chosen */
     TLV_MTU = 21,        /* 4: least, most inner MTU */
-    TLV_KEEPALIVE = 22,  /* 2: seconds, 15..120 */
+    TLV_KEEPALIVE = 22,  /* 2: seconds, 5..120 */
     TLV_SEGMENT = 23,    /* 18: flags 1 (SEGMENT_*), prefix length 1, prefix 16 */
     TLV_ADDRESS = 24,    /* 17: prefix length 1, IPv6 address 16; repeatable */
     TLV_DELEGATED = 25,  /* 17: prefix length 1, prefix 16; repeatable */

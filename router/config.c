@@ -236,6 +236,11 @@ static void check_access(struct conf *f, const struct router_config *c)
     static const char *const join[] = { "join_secret", "join_secret_file", NULL };
     bool secret = conf_given(f, c, join[0]) || conf_given(f, c, join[1]);
     conf_one_of(f, c, join);
+    if (c->keepalive_s < KEEPALIVE_ADVISED_S)
+        conf_warn(f, conf_mark_of(f, c, "keepalive"),
+                  "keepalive: RFC 8085 advises %u s or more; less is for NATs and firewalls that "
+                  "forget sooner",
+                  KEEPALIVE_ADVISED_S);
     conf_warn_secret(f, c, join[0]);
     if (c->access == ACCESS_OPEN && !secret && !conf_given(f, c, "everyone"))
         conf_problem(f, conf_mark_of(f, c, "access"),

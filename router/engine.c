@@ -17,6 +17,8 @@
 #define SWEEP_PAUSE  (NS_PER_MS)
 #define ERRORS_PER_S 100u
 #define ECHOES_PER_S 50u
+#define TURNS        3u   /* this often */
+#define TURNS_TIME_S 180u /* in this time: two hosts with one key */
 
 size_t router_engine_bytes(const struct router_config *c)
 {
@@ -278,11 +280,33 @@ static void login_again(struct router_engine *re, uint32_t ref, const struct dgr
 
 struct confirmation { /* what a login that was just confirmed changed */
     bool is_new, inside, moved;
+    struct endpoint before; /* when moved */
 };
+
+/* A login that comes back to where the member was before its last one: two hosts take turns with
+ * one key (H34). Each ends the other, which neither may notice; the operator should. */
+static void took_turns(struct router_engine *re, struct member *m, struct endpoint before,
+                       mono_ns now)
+{
+    bool back = endpoint_eq(m->ep, m->was);
+
+    m->was = before;
+    if (!back)
+        return;
+    uint32_t now_s = (uint32_t)(now / NS_PER_S);
+    if (m->turns == 0 || now_s - m->turns_since > TURNS_TIME_S) {
+        m->turns_since = now_s;
+        m->turns = 0;
+    }
+    if (m->turns < UINT8_MAX && ++m->turns == TURNS)
+        note(re, NOTICE_CLONED, m, 0);
+}
 
 static void confirmed(struct router_engine *re, struct member *m, const struct confirmation *c,
                       mono_ns now, struct entropy *e, struct out *out)
 {
+    if (c->moved && !c->inside)
+        took_turns(re, m, c->before, now);
     if (!m->proven && (c->is_new || c->moved))
         unproven(re, m, e, out);
     if (c->is_new || !c->inside) {
@@ -316,6 +340,8 @@ static void data_tentative(struct router_engine *re, uint32_t ref, struct dgram 
     if (before && is_leaving(re, before))
         return; /* it says goodbye in this very burst; the client repeats its CONFIRM */
     c.moved = before && !endpoint_eq(before->ep, d->peer);
+    if (c.moved)
+        c.before = before->ep;
     if (!admit_confirm(&re->admit, ref, d, now, entropy_u32(e), &m, &c.is_new)) {
         login_again(re, ref, d, now, out);
         return;

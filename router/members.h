@@ -44,12 +44,15 @@ struct member {
     struct endpoint ep;
     be32 local; /* our address it talks to */
     uint8_t sock;
-    bool uplink_told;   /* what its last RA and settings said of the uplink */
-    bool proven;        /* the endpoint has answered a challenge */
-    uint64_t credit;    /* octets that may still go to an unproven endpoint */
-    uint64_t challenge; /* number of the KEEPALIVE_REQ that proves it */
+    bool uplink_told;    /* what its last RA and settings said of the uplink */
+    bool proven;         /* the endpoint has answered a challenge */
+    uint8_t turns;       /* logins outside that came from where the one before the last came */
+    struct endpoint was; /* before the last login outside */
+    uint64_t credit;     /* octets that may still go to an unproven endpoint */
+    uint64_t challenge;  /* number of the KEEPALIVE_REQ that proves it */
 
-    uint16_t mtu; /* inner */
+    uint16_t mtu;         /* inner */
+    uint32_t turns_since; /* seconds */
     mono_ns since, heard;
     mono_ns next_ra;
     mono_ns next_query;   /* of MLD */

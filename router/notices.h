@@ -22,6 +22,7 @@ enum notice_kind {
     NOTICE_BUSY,        /* all member slots taken */
     NOTICE_AGAIN,       /* lost a race between login and confirmation */
     NOTICE_MOVED,       /* endpoint changed to ep */
+    NOTICE_CLONED,      /* logins come from two places by turns: two hosts have one key */
     NOTICE_UNBOUND,     /* addr was not used for long */
     NOTICE_BOUND,       /* addr learned */
     NOTICE_DAD,         /* addr is other's: duplicate address detection answered */

@@ -105,7 +105,12 @@ void report_notice(const struct router_config *c, const struct router_engine *re
         log_info("%s logged in from %s, MAC %s, address %s", n.who, n.ep, n.mac, n.addr);
         return;
     case NOTICE_RELOGIN:
-        log_info("%s logged in again, now from %s", n.who, n.ep);
+        log_limited(&moves, now, LOG_LEVEL_INFO, "%s logged in again, now from %s", n.who, n.ep);
+        return;
+    case NOTICE_CLONED:
+        log_warn("%s logs in from two places by turns, now %s: two hosts use its key, and each "
+                 "login ends the other; give each a key of its own",
+                 n.who, n.ep);
         return;
     case NOTICE_LOGOUT:
         log_info("%s at %s left: %s", n.who, n.ep, logout_text(ev->reason));

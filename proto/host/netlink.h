@@ -133,10 +133,16 @@ int nl_proxy_list(struct nl *nl, unsigned ifindex, uint8_t protocol, struct ip6 
 
 /* ---- IPv4 underlay ---- */
 
-/* nl_path_mtu() - MTU of the link that leads to @dst (not the route's: ICMP is not trusted)
- * @ret_ifindex: that link, may be NULL
- * Return: 0; -ENETUNREACH no route; other -errno */
-int nl_path_mtu(struct nl *nl, be32 dst, uint32_t *ret_mtu, unsigned *ret_ifindex);
+struct nl_path {
+    uint32_t mtu;     /* of the link (not the route's: ICMP is not trusted) */
+    unsigned ifindex; /* of the link */
+    be32 source;      /* the address a socket without one of its own speaks from; 0: none */
+    be32 gateway;     /* 0: on the link */
+};
+
+/* nl_path_get() - how the kernel would send to @dst now
+ * Return: 0; -ENETUNREACH no route; other -errno. @ret is untouched on failure. */
+int nl_path_get(struct nl *nl, be32 dst, struct nl_path *ret);
 
 /* ---- watch ---- */
 

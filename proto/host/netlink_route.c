@@ -142,35 +142,42 @@ int nl_route_list(struct nl *nl, unsigned ifindex, uint8_t protocol, uint32_t ta
 
 static void each_path(const struct nlmsghdr *nlh, void *arg)
 {
-    unsigned *ifindex = arg;
+    struct nl_path *p = arg;
     const struct nlattr *a;
 
     if (nlh->nlmsg_type != RTM_NEWROUTE)
         return;
-    for (a = nl_attr_first(nlh, sizeof(struct rtmsg)); nl_attr_more(a, nlh); a = mnl_attr_next(a))
-        if (mnl_attr_get_type(a) == RTA_OIF)
-            *ifindex = mnl_attr_get_u32(a);
+    for (a = nl_attr_first(nlh, sizeof(struct rtmsg)); nl_attr_more(a, nlh); a = mnl_attr_next(a)) {
+        unsigned type = mnl_attr_get_type(a);
+        if (mnl_attr_get_payload_len(a) < sizeof(uint32_t))
+            continue;
+        if (type == RTA_OIF)
+            p->ifindex = mnl_attr_get_u32(a);
+        else if (type == RTA_PREFSRC)
+            memcpy(p->source.b, mnl_attr_get_payload(a), sizeof(p->source));
+        else if (type == RTA_GATEWAY)
+            memcpy(p->gateway.b, mnl_attr_get_payload(a), sizeof(p->gateway));
+    }
 }
 
-int nl_path_mtu(struct nl *nl, be32 dst, uint32_t *ret_mtu, unsigned *ret_ifindex)
+int nl_path_get(struct nl *nl, be32 dst, struct nl_path *ret)
 {
     struct nlmsghdr *nlh = nl_begin(nl, RTM_GETROUTE, NLM_F_ACK);
     struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
     struct nl_link link = { 0 };
-    unsigned ifindex = 0;
+    struct nl_path p = { 0 };
 
     rtm->rtm_family = AF_INET;
     rtm->rtm_dst_len = 32;
     mnl_attr_put(nlh, RTA_DST, sizeof(dst), dst.b);
-    int err = nl_talk(nl, each_path, &ifindex);
-    if (err == 0 && ifindex == 0)
+    int err = nl_talk(nl, each_path, &p);
+    if (err == 0 && p.ifindex == 0)
         err = nl_fail(nl, -ENETUNREACH, NULL);
     if (err == 0)
-        err = nl_link_get(nl, ifindex, &link);
+        err = nl_link_get(nl, p.ifindex, &link);
     if (err < 0)
         return err;
-    *ret_mtu = link.mtu;
-    if (ret_ifindex)
-        *ret_ifindex = ifindex;
+    p.mtu = link.mtu;
+    *ret = p;
     return 0;
 }

@@ -281,9 +281,12 @@ static void flush(struct world *w)
         assert_true(w->n_event < EVENT_MAX);
         w->event[w->n_event++] = ev;
     }
-    if (client_engine_want_resolve(&w->e)) {
+    unsigned which;
+    if (client_engine_want_resolve(&w->e, &which)) {
+        bool second = which == 1;
         w->resolves++;
-        client_engine_router(&w->e, w->eps, w->n_eps, w->now);
+        client_engine_router(&w->e, which, second ? &w->second : w->eps, second ? 1 : w->n_eps,
+                             w->now);
     }
 }
 
@@ -378,7 +381,8 @@ void world_init(struct world *w)
     identity_of(&self, private);
     memcpy(w->cfg.private_key, self.private_key, KEY_LEN);
     memcpy(w->cfg.public_key, self.public_key, KEY_LEN);
-    memcpy(w->cfg.router_key, w->r.id.public_key, KEY_LEN);
+    memcpy(w->cfg.router[0].key, w->r.id.public_key, KEY_LEN);
+    w->cfg.n_routers = 1;
     w->cfg.psk[3] = w->r.psk[3] = 0x55;
     w->cfg.has_psk = true;
     w->cfg.port = 4711;

@@ -73,7 +73,8 @@ struct world {
     struct entropy rnd, router_rnd;
     struct endpoint eps[4]; /* what the router's name resolves to */
     unsigned n_eps;
-    struct endpoint live; /* the one the router answers at */
+    struct endpoint second; /* likewise, of the second configured router */
+    struct endpoint live;   /* the one the router answers at */
     unsigned resolves;
     struct flight flight[FLIGHT_MAX];
     unsigned n_flight;

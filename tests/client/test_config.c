@@ -70,6 +70,9 @@ static char *read_text(const char *text, struct client_config *c, int *ret)
     return out;
 }
 
+#define LIST                                                                                       \
+    "private_key_file: client.key\nrouters:\n- { address: a.example, key: " ROUTER                 \
+    " }\n- { address: 'b.example:7000', key: " ROUTER ", psk: " SECRET " }\n"
 #define BASE "router: 198.18.0.1:6464\nrouter_key: " ROUTER "\nprivate_key_file: client.key\n"
 
 struct refusal {
@@ -78,10 +81,32 @@ struct refusal {
 
 static const struct refusal refusals[] = {
     { "device: tap6\n",
+      "client.yaml:1:1: private_key_file is missing: the file that `sixtap-client keygen` made\n"
       "client.yaml:1:1: router is missing: name or IPv4 address of the router, and its UDP port "
       "(6464 if left out)\n"
-      "client.yaml:1:1: router_key is missing: the router's public key\n"
-      "client.yaml:1:1: private_key_file is missing: the file that `sixtap-client keygen` made\n" },
+      "client.yaml:1:1: router_key is missing: the router's public key\n" },
+    { LIST "router: 198.18.0.1\nrouter_key: " ROUTER "\n",
+      "client.yaml:5:9: router: routers is given too; only one of them may be\n"
+      "client.yaml:6:13: router_key: routers is given too; only one of them may be\n" },
+    { "private_key_file: client.key\nrouters: []\n",
+      "client.yaml:2:10: routers: the list is empty; allowed: 1..8 of { address: HOST:PORT, key: "
+      "KEY "
+      "}\n" },
+    { "private_key_file: client.key\nrouters: 198.18.0.1\n",
+      "client.yaml:2:10: routers: a single value is given; allowed: a list of maps with "
+      "address, key, psk, psk_file\n" },
+    { "private_key_file: client.key\nrouters:\n- { address: a, key: " ROUTER " }\n- { adress: b }\n"
+      "- { address: 'a:6465', key: " OWN " }\n- { address: 'a', key: " ROUTER " }\n",
+      "client.yaml:4:5: unknown key \"adress\" here; did you mean address?\n"
+      "client.yaml:4:3: routers.address is missing: name or IPv4 address of the router, and its "
+      "UDP "
+      "port (6464 if left out)\n"
+      "client.yaml:4:3: routers.key is missing: the router's public key\n"
+      "client.yaml:5:29: key: this is the client's own key; allowed: what `sixtap-router pubkey` "
+      "prints for the router's private key\n"
+      "client.yaml:6:14: routers.address: the same as on line 3\n" },
+    { LIST "fail_back: 3601\n",
+      "client.yaml:5:12: fail_back: \"3601\" is out of range; allowed: 0..3600 s\n" },
     { "router: 198.18.0.1:6464\nrouter_key: " OWN "\nprivate_key_file: client.key\n",
       "client.yaml:2:13: router_key: this is the client's own key; allowed: what `sixtap-router "
       "pubkey` prints for "
@@ -104,7 +129,7 @@ static const struct refusal refusals[] = {
     { BASE "metric: 0\n",
       "client.yaml:4:9: metric: \"0\" is out of range; allowed: 1..4294967295\n" },
     { BASE "keepalive: 121s\n",
-      "client.yaml:4:12: keepalive: \"121s\" is out of range; allowed: 15..120 s\n" },
+      "client.yaml:4:12: keepalive: \"121s\" is out of range; allowed: 5..120 s\n" },
     { BASE "hold: 1 h\n", "client.yaml:4:7: hold: \"1 h\" is not a number; allowed: 0..3600 s\n" },
     { BASE "device: a-name-of-16-char\n", "client.yaml:4:9: device: \"a-name-of-16-char\" is too "
                                           "long; allowed: 1..15 letters, digits, . _ -\n" },
@@ -175,11 +200,11 @@ static void minimal_form(void **state)
     int problems;
     char *out = read_text(BASE "device: tap6\n", &c, &problems), text[KEY_TEXT_LEN];
     assert_string_equal(out, "");
-    assert_string_equal(c.router_host, "198.18.0.1");
-    assert_int_equal(c.router_port, 6464);
+    assert_string_equal(c.router[0].host, "198.18.0.1");
+    assert_int_equal(c.router[0].port, 6464);
     key_to_text(text, c.public_key);
     assert_string_equal(text, OWN);
-    key_to_text(text, c.router_key);
+    key_to_text(text, c.router[0].key);
     assert_string_equal(text, ROUTER);
     assert_false(c.has_psk);
     assert_string_equal(c.device, "tap6");
@@ -191,6 +216,8 @@ static void minimal_form(void **state)
     assert_int_equal(c.metric, 2048);
     assert_int_equal(c.keepalive_s, 0);
     assert_int_equal(c.hold_s, 30);
+    assert_int_equal(c.n_routers, 1);
+    assert_int_equal(c.fail_back_s, 60);
     client_config_free(&c);
     free(out);
 }
@@ -207,8 +234,8 @@ static void every_key_arrives(void **state)
                   "default_route: false\nmetric: 9\nkeepalive: 15\nhold: 0s\ncontrol: c.sock\n",
                   &c, &problems);
     assert_string_equal(out, "");
-    assert_string_equal(c.router_host, "r.example");
-    assert_int_equal(c.router_port, 6464);
+    assert_string_equal(c.router[0].host, "r.example");
+    assert_int_equal(c.router[0].port, 6464);
     assert_true(c.has_psk);
     assert_int_equal(c.psk[31], 7);
     assert_string_equal(c.device, "t0");
@@ -223,6 +250,57 @@ static void every_key_arrives(void **state)
     assert_string_equal(c.control, path);
     client_config_free(&c);
     free(out);
+}
+
+/* Several routers: in the order of the file, each with its key; a psk of its own comes before the
+ * one for all. */
+static void list_of_routers(void **state)
+{
+    (void)state;
+    struct client_config c;
+    int problems;
+    char *out = read_text(LIST "psk_file: client.key\nfail_back: 0\n", &c, &problems);
+    char text[KEY_TEXT_LEN];
+    assert_null(strstr(out, "problem"));
+    assert_int_equal(problems, 0);
+    assert_int_equal(c.n_routers, 2);
+    assert_null(c.list);
+    assert_string_equal(c.router[0].host, "a.example");
+    assert_int_equal(c.router[0].port, 6464);
+    assert_string_equal(c.router[1].host, "b.example");
+    assert_int_equal(c.router[1].port, 7000);
+    key_to_text(text, c.router[1].key);
+    assert_string_equal(text, ROUTER);
+    assert_ptr_equal(client_config_psk(&c, 0), c.psk);
+    assert_ptr_equal(client_config_psk(&c, 1), c.router[1].psk);
+    key_to_text(text, c.router[1].psk);
+    assert_string_equal(text, SECRET);
+    assert_int_equal(c.fail_back_s, 0);
+    client_config_free(&c);
+    free(out);
+}
+
+/* Below what RFC 8085 advises: allowed, with a warning that counts as no problem. */
+static void short_keepalive_warns(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool warns;
+    } row[] = { { BASE "keepalive: 5\n", true },
+                { BASE "keepalive: 14\n", true },
+                { BASE "keepalive: 15\n", false },
+                { BASE, false } };
+    for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        struct client_config c;
+        int problems;
+        char *out = read_text(row[i].text, &c, &problems);
+        assert_int_equal(problems, 0);
+        assert_int_equal(strstr(out, "client.yaml:4:12: warning: keepalive: RFC 8085") != NULL,
+                         row[i].warns);
+        client_config_free(&c);
+        free(out);
+    }
 }
 
 static void truncated_texts_do_no_harm(void **state)
@@ -302,6 +380,8 @@ int main(void)
         cmocka_unit_test(loose_key_files_are_refused),
         cmocka_unit_test(minimal_form),
         cmocka_unit_test(every_key_arrives),
+        cmocka_unit_test(list_of_routers),
+        cmocka_unit_test(short_keepalive_warns),
         cmocka_unit_test(truncated_texts_do_no_harm),
         cmocka_unit_test(shipped_file_names_every_key),
         cmocka_unit_test(shipped_defaults_are_the_defaults),

@@ -417,6 +417,31 @@ static void strangers_are_left_alone(void **state)
     assert_int_equal(device_deadline(dev), NEVER);
 }
 
+/* Two clients on one host, on one segment even: the second one's routes come after the first's, and
+ * are there when those go. */
+static void second_client(void **state)
+{
+    struct device_want w = want();
+    struct nl_route r,
+        route[2] = { { .ifindex = 1, .metric = METRIC }, { .ifindex = 1, .metric = METRIC + 1 } };
+
+    (void)state;
+    assert_int_equal(nl_link_up(nl, 1, 0), 0);
+    for (unsigned i = 0; i < 2; i++) /* lo, in place of the other clients' devices */
+        assert_int_equal(nl_route_add(nl, &route[i]), 0);
+    assert_true(apply(&w) > 0);
+    assert_true(find_route("::", 0, &r));
+    assert_int_equal(r.metric, METRIC + 2);
+    assert_non_null(strstr(warned, "the default route here has metric 2050"));
+    assert_int_equal(device_deadline(dev), NEVER);
+    warned[0] = '\0';
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(nl_route_del(nl, &route[i]), 0);
+    w.serial++;
+    assert_int_equal(apply(&w), 0); /* it stays where it is, quietly */
+    assert_string_equal(warned, "");
+}
+
 /* ---- others meddle ---- */
 
 /* meddle() - somebody changes something: it is heard, and put right; returns the changes made */
@@ -691,6 +716,7 @@ int main(void)
         WITH(netlink, mac_changes_in_place),
         WITH(netlink, smallest_change),
         WITH(netlink, strangers_are_left_alone),
+        WITH(netlink, second_client),
         WITH(netlink, repairs),
         WITH(netlink, deleted_by_somebody),
         WITH(netlink, close_leaves_nothing),

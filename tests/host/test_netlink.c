@@ -185,23 +185,25 @@ static void more_routes_than_room(void **state)
     assert_int_equal(nl_route_list(nl, ifindex, OURS, 0, got, 3), 600);
 }
 
-static void mtu_towards(void **state)
+static void path_towards(void **state)
 {
     const be32 near = { { 192, 0, 2, 9 } }, far = { { 203, 0, 113, 1 } };
-    uint32_t mtu = 0;
-    unsigned out = 0;
+    struct nl_path p = { 0 };
 
     (void)state;
-    assert_int_equal(nl_path_mtu(nl, near, &mtu, &out), -ENETUNREACH);
-    assert_int_equal(mtu, 0);
+    assert_int_equal(nl_path_get(nl, near, &p), -ENETUNREACH);
+    assert_int_equal(p.mtu, 0);
     assert_int_equal(netns_ipv4("t0", "192.0.2.1"), 0);
-    assert_int_equal(nl_path_mtu(nl, near, &mtu, &out), 0);
-    assert_int_equal(mtu, 1500);
-    assert_int_equal(out, ifindex);
+    assert_int_equal(nl_path_get(nl, near, &p), 0);
+    assert_int_equal(p.mtu, 1500);
+    assert_int_equal(p.ifindex, ifindex);
+    assert_int_equal(be32_get(p.source), 0xc0000201);
+    assert_int_equal(be32_get(p.gateway), 0);
     assert_int_equal(nl_link_set_mtu(nl, ifindex, 1400), 0);
-    assert_int_equal(nl_path_mtu(nl, near, &mtu, NULL), 0);
-    assert_int_equal(mtu, 1400);
-    assert_int_equal(nl_path_mtu(nl, far, &mtu, &out), -ENETUNREACH);
+    assert_int_equal(nl_path_get(nl, near, &p), 0);
+    assert_int_equal(p.mtu, 1400);
+    assert_int_equal(nl_path_get(nl, far, &p), -ENETUNREACH);
+    assert_int_equal(p.mtu, 1400);
 }
 
 /* heard() - events until @want is among them, or 2 s; returns what was heard last */
@@ -321,7 +323,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(routes, setup, teardown),
         cmocka_unit_test_setup_teardown(more_routes_than_room, setup, teardown),
-        cmocka_unit_test_setup_teardown(mtu_towards, setup, teardown),
+        cmocka_unit_test_setup_teardown(path_towards, setup, teardown),
         cmocka_unit_test_setup_teardown(watch, setup, teardown),
         cmocka_unit_test_setup_teardown(watch_overrun, setup, teardown),
         cmocka_unit_test_setup_teardown(proxies, setup, teardown),

@@ -137,7 +137,7 @@ REFUSED = [
     ("client", "device: tap6\nport: 80x", 5, ["80x", "1..65535"]),
     ("client", "device: tap6\nmtu: 1279", 5, ["1279", "1280..9000"]),
     ("client", "device: tap6\ndevice: tap7", 5, ["device"]),
-    ("client", "device: tap6\nkeepalive: 5", 5, ["5", "15..120"]),
+    ("client", "device: tap6\nkeepalive: 4", 5, ["4", "5..120"]),
     ("client", "device: tap6\nconfigure: dhcp", 5, ["dhcp", "netlink", "ra"]),
 ]
 

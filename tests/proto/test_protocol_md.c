@@ -221,6 +221,7 @@ static const struct number {
     N(LEASE_LIFE),
     N(KEEPALIVE_DEFAULT_S),
     N(KEEPALIVE_MIN_S),
+    N(KEEPALIVE_ADVISED_S),
     N(KEEPALIVE_MAX_S),
     N(KEEPALIVE_SUSPECT),
     N(KEEPALIVE_REPEAT),

@@ -168,7 +168,7 @@ static void numbers_in_range(void **state)
 
     for (unsigned v = 0; v <= 0xffff; v += v > 1300 && v < 8900 ? 97 : v > 9100 ? 911 : 1) {
         uint8_t b[2] = { (uint8_t)(v >> 8), (uint8_t)v };
-        assert_int_equal(value_is_ok(TLV_KEEPALIVE, 2, b, &s), v >= 15 && v <= 120);
+        assert_int_equal(value_is_ok(TLV_KEEPALIVE, 2, b, &s), v >= 5 && v <= 120);
         uint8_t least[4] = { b[0], b[1], 0x1f, 0x40 }; /* most 8000 */
         assert_int_equal(value_is_ok(TLV_MTU, 4, least, &s), v >= 1280 && v <= 8000);
         uint8_t most[4] = { 0x05, 0x14, b[0], b[1] }; /* least 1300 */

@@ -198,8 +198,8 @@ static const struct refused refusals[] = {
       "domain names\n" },
     { BASE "mtu: 1279\n" ALICE,
       "router.yaml:3:6: mtu: \"1279\" is out of range; allowed: 1280..9000 octets\n" },
-    { BASE "keepalive: 14\n" ALICE,
-      "router.yaml:3:12: keepalive: \"14\" is out of range; allowed: 15..120 s\n" },
+    { BASE "keepalive: 4\n" ALICE,
+      "router.yaml:3:12: keepalive: \"4\" is out of range; allowed: 5..120 s\n" },
     { BASE "limits: { members: 0 }\n" ALICE,
       "router.yaml:3:20: limits.members: \"0\" is out of range; allowed: 1..1000000\n" },
     { BASE "dns: ['::1', ff02::1]\n" ALICE, "router.yaml:3:14: dns: \"ff02::1\" is not the address "

@@ -144,7 +144,7 @@ static mono_ns next_time(const struct sim *w)
     if (w->router.re)
         t = time_earlier(t, w->router.deadline);
     for (unsigned i = 0; i < w->n_clients; i++)
-        if (w->client[i]->e)
+        if (w->client[i]->e && !w->client[i]->asleep)
             t = time_earlier(t, w->client[i]->deadline);
     return t;
 }
@@ -178,7 +178,7 @@ static void instant(struct sim *w)
     if (w->router.re && w->router.deadline <= w->now)
         sim_router_tick(w);
     for (unsigned i = 0; i < w->n_clients; i++)
-        if (w->client[i]->e && w->client[i]->deadline <= w->now)
+        if (w->client[i]->e && !w->client[i]->asleep && w->client[i]->deadline <= w->now)
             sim_client_tick(w->client[i]);
 }
 
@@ -247,7 +247,7 @@ static struct sim_client *add_client(struct sim *w)
     /* A block of /16s that fold to MACs of their own. */
     c->ip = (be32){ { (uint8_t)(100 + 4 * (w->n_clients % 16)), 64, (uint8_t)w->n_clients, 7 } };
     client_config_defaults(&c->conf);
-    memcpy(c->conf.router_key, w->router.conf.public_key, KEY_LEN);
+    memcpy(c->conf.router[0].key, w->router.conf.public_key, KEY_LEN);
     w->client[w->n_clients++] = c;
     return c;
 }

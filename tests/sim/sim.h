@@ -77,6 +77,7 @@ struct sim_sock {
     uint32_t generation;
     uint16_t port;
     struct endpoint outside; /* when mapped */
+    mono_ns used;            /* the last datagram through it, either way */
 };
 
 struct sim_client {
@@ -92,7 +93,9 @@ struct sim_client {
     struct sim_sock sock[CLIENT_SOCKS];
     struct endpoint forced[8]; /* outside endpoints of the mappings to come */
     unsigned n_forced, used_forced;
-    bool cut; /* its line is dead, both ways */
+    mono_ns nat_timeout; /* its NAT forgets a mapping that was idle for longer; 0 never */
+    bool cut;            /* its line is dead, both ways */
+    bool asleep;         /* its host is suspended: hears nothing, does nothing */
 
     struct device_want dev; /* as applied */
     mono_ns carrier_changed;

@@ -13,7 +13,7 @@ static void resolved(struct sim *w, void *arg)
     c->resolving = false;
     if (!c->e)
         return;
-    client_engine_router(c->e, &ep, 1, w->now);
+    client_engine_router(c->e, 0, &ep, 1, w->now);
     c->deadline = client_engine_deadline(c->e, w->now);
 }
 
@@ -67,7 +67,8 @@ static void after(struct sim_client *c, struct out *o)
     for (unsigned i = 0; i < o->n_dg; i++)
         sim_wire_up(c, o->dg[i].sock, &o->dg[i]);
     close_socks(c);
-    if (client_engine_want_resolve(c->e) && !c->resolving) {
+    unsigned which;
+    if (client_engine_want_resolve(c->e, &which) && !c->resolving) {
         c->resolving = true;
         sim_at(c->w, c->w->now + RESOLVE_TIME, resolved, c);
     }

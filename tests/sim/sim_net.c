@@ -32,6 +32,11 @@ static struct endpoint map(struct sim_client *c)
     return (struct endpoint){ .ip = c->ip, .port = be16_of(fresh_port(c->w)) };
 }
 
+static bool mapping_over(const struct sim_client *c, const struct sim_sock *s)
+{
+    return c->nat_timeout && time_since(c->w->now, s->used) > c->nat_timeout;
+}
+
 void sim_force(struct sim_client *c, struct endpoint ep)
 {
     if (c->used_forced == c->n_forced)
@@ -59,7 +64,7 @@ struct sim_client *sim_owner(const struct sim *w, struct endpoint ep, unsigned *
         struct sim_client *c = w->client[i];
         for (unsigned k = 0; k < CLIENT_SOCKS; k++) {
             if (!c->e || !c->sock[k].open || !c->sock[k].mapped ||
-                !endpoint_eq(c->sock[k].outside, ep))
+                !endpoint_eq(c->sock[k].outside, ep) || mapping_over(c, &c->sock[k]))
                 continue;
             *ret_sock = k;
             return c;
@@ -139,10 +144,11 @@ void sim_wire_up(struct sim_client *c, unsigned sock, const struct dgram *d)
     sim_check(c->w, endpoint_eq(d->peer, sim_router_ep(c->w)));
     if (c->cut)
         return;
-    if (!s->mapped) {
+    if (!s->mapped || mapping_over(c, s)) {
         s->outside = map(c);
         s->mapped = true;
     }
+    s->used = c->w->now;
     put(c->w, &c->w->up,
         &(struct sim_dgram){ .from = s->outside,
                              .to = d->peer,
@@ -209,7 +215,9 @@ void sim_arrive(struct sim *w, struct sim_dgram **d, unsigned n)
         return;
     }
     struct sim_client *c = sim_owner(w, d[0]->to, &sock);
-    if (c && !c->cut) {
+    if (c)
+        c->sock[sock].used = w->now;
+    if (c && !c->cut && !c->asleep) {
         for (unsigned i = 0; i < n; i++)
             if (!d[i]->forged)
                 sim_place(w, d[i]->to)->hears = true;

@@ -73,7 +73,7 @@ static void confirm_schedule(void **state)
 /* Nothing to say: one keepalive every 20 s, and that is all that is sent between two rekeys. */
 static void keepalive(void **state)
 {
-    static const unsigned keepalive_s[] = { 15, 20, 60, 120 };
+    static const unsigned keepalive_s[] = { 5, 20, 60, 120 };
 
     (void)state;
     for (size_t r = 0; r < 4; r++) {
@@ -97,7 +97,7 @@ static void keepalive(void **state)
     }
 }
 
-/* The router dies: suspicion after 5 s of data unanswered, or at the next keepalive; five of them a
+/* The router dies: suspicion after 1 s of data unanswered, or at the next keepalive; five of them a
  * second apart; then the client tries to log in anew and holds. */
 static void loss_is_noticed(void **state)
 {
@@ -105,8 +105,8 @@ static void loss_is_noticed(void **state)
         bool up, down; /* traffic */
         unsigned from_ms, to_ms;
     } row[] = {
-        { true, true, 9900, 10300 },
-        { true, false, 4900, 10300 }, /* heard last was the answer to some keepalive */
+        { true, true, 5900, 6300 },
+        { true, false, 4900, 6300 }, /* heard last was the answer to some keepalive */
         { false, false, 5000, 25300 },
     };
 
@@ -265,7 +265,7 @@ static void line_dead(void **state)
         sim_run(w, c->dev.carrier ? time_s(6) : time_s(19));
         sim_consistent(c);
         sim_check(w, mac_eq(mac, c->dev.mac) && w->flow[f].n_got > got + 30);
-        sim_check(w, c->n_carrier_off == (away_s[r] > 41));
+        sim_check(w, c->n_carrier_off == (away_s[r] > 37));
         sim_free(w);
     }
 }

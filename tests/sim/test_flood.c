@@ -93,7 +93,7 @@ static void wrong_keys(void **state)
         struct sim *w = sim_new(r, 2);
         struct sim_client *c = w->client[0];
         if (row[r].router_key)
-            c->conf.router_key[0] ^= 1;
+            c->conf.router[0].key[0] ^= 1;
         if (row[r].own_key) {
             c->conf.private_key[0] ^= 8;
             client_config_finish(&c->conf);

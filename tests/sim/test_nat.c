@@ -38,6 +38,7 @@ static void rebinding(void **state)
         sim_check(w, mac_eq(c->dev.mac, mac) && ip6_eq(sim_global(w, 0), addr));
         sim_check(w, c->e->logins == 1 && c->n_carrier_off == 0);
         sim_check(w, sim_member(c)->proven && w->router.notices[NOTICE_MOVED] == 10);
+        sim_check(w, w->router.notices[NOTICE_CLONED] == 0);
         sim_flow_whole(w, up);
         /* What was under way to the old endpoint: until the next packet up and its round trip. */
         sim_check(w, w->flow[down].n_sent - w->flow[down].n_got <= (reorders ? 140 : 40) &&
@@ -291,6 +292,9 @@ static void clone(void **state)
             print_message("clone, %s: %llu logins in 310 s\n", traffic ? "traffic" : "idle",
                           (unsigned long long)logins);
             sim_check(w, logins >= 3 && logins <= 2 + 310 / 5);
+            /* told, and not with each turn; nobody else is suspected */
+            sim_check(w, w->router.notices[NOTICE_CLONED] >= 1 &&
+                             w->router.notices[NOTICE_CLONED] <= 3);
             /* one of them leaves: the other stays */
             sim_client_stop(twin);
             sim_run(w, time_s(60));

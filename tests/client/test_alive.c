@@ -75,7 +75,7 @@ static void test_no_suspicion(void **state)
     world_login(&w);
     for (unsigned i = 0; i < 30; i++) {
         world_tap(&w, w.r.settings.router_mac, 100);
-        world_run(&w, KEEPALIVE_SUSPECT - NS_PER_MS);
+        world_run(&w, KEEPALIVE_SUSPECT - 2 * w.rtt);
         router_control(&w, &(struct control){ .type = TLV_KEEPALIVE_REQ, .number = i }, 0);
         world_run(&w, time_s(2));
     }

@@ -59,7 +59,8 @@ mono_ns alive_deadline(const struct alive *a, const struct tunnel *tn)
     return time_earlier(scheduled(a, tn), a->ask ? a->ask_after : NEVER);
 }
 
-bool alive_tick(struct alive *a, struct tunnel *tn, const struct turn *t, uint16_t mtu)
+bool alive_tick(struct alive *a, struct tunnel *tn, const struct turn *t,
+                const struct control *more, unsigned n)
 {
     if (t->now < alive_deadline(a, tn))
         return false;
@@ -68,12 +69,11 @@ bool alive_tick(struct alive *a, struct tunnel *tn, const struct turn *t, uint16
         a->running = false;
         return true;
     }
-    const struct control c[] = {
-        { .type = TLV_KEEPALIVE_REQ, .number = ++a->number },
-        { .type = TLV_MTU_SET, .size = mtu },
-    };
+    struct control c[3] = { { .type = TLV_KEEPALIVE_REQ, .number = ++a->number } };
+    for (unsigned i = 0; i < n; i++)
+        c[1 + i] = more[i];
     /* One that cannot leave counts as well: the schedule must not spin. */
-    tunnel_control(tn, t, c, mtu ? 2 : 1, 0);
+    tunnel_control(tn, t, c, 1 + n, 0);
     if (a->ask)
         a->ask_after = t->now + ASK_PAUSE;
     a->ask = false;

@@ -48,9 +48,10 @@ void alive_answer(struct alive *a, uint64_t number, mono_ns now);
 void alive_ask(struct alive *a);
 
 /* alive_tick() - send what is due
- * @mtu: inner MTU, told with each request as MTU_SET: the one message without an answer of its own
+ * @more: @n (0..2) messages that go with each request, those without an answer of their own
  * Return: true when the router has just been lost; it is then stopped. */
-bool alive_tick(struct alive *a, struct tunnel *tn, const struct turn *t, uint16_t mtu);
+bool alive_tick(struct alive *a, struct tunnel *tn, const struct turn *t,
+                const struct control *more, unsigned n);
 
 /* alive_deadline() - when alive_tick() has something to do; NEVER when stopped */
 mono_ns alive_deadline(const struct alive *a, const struct tunnel *tn);

@@ -70,8 +70,10 @@ void client_engine_tap(struct client_engine *e, mono_ns now, struct entropy *rnd
     if (k && e->alive.running)
         alive_sent(&e->alive, now);
     e->tap_tx_packets += k;
-    for (unsigned i = 0; i < k; i++)
+    for (unsigned i = 0; i < k; i++) {
         e->tap_tx_octets += pt[i].len - DATA_MIN_LEN;
+        pmtu_traffic(&e->pmtu, pt[i].len - DATA_MIN_LEN);
+    }
 }
 
 /* ---- time ---- */
@@ -93,7 +95,10 @@ static void tick_keys(struct client_engine *e, const struct turn *t)
 
 static void tick_alive(struct client_engine *e, const struct turn *t)
 {
-    if (!alive_tick(&e->alive, &e->tunnel, t, e->want.carrier ? e->want.mtu : 0))
+    struct control mtu[2];
+    unsigned n = e->mtu_told ? pmtu_message(&e->pmtu, mtu) : 0;
+
+    if (!alive_tick(&e->alive, &e->tunnel, t, mtu, n))
         return;
     turn_event(
         t, (struct client_event){ .kind = EVENT_ROUTER_LOST,
@@ -107,7 +112,7 @@ static void tick_alive(struct client_engine *e, const struct turn *t)
 /* probes_run() - not while a new login is about to say what the path is */
 static bool probes_run(const struct client_engine *e)
 {
-    return e->state == CLIENT_UP && e->carrier_at == NEVER && e->login.state != LOGIN_CONFIRM;
+    return e->state == CLIENT_UP && e->login.state != LOGIN_CONFIRM;
 }
 
 void client_engine_tick(struct client_engine *e, mono_ns now, struct entropy *rnd, struct out *out)
@@ -123,9 +128,8 @@ void client_engine_tick(struct client_engine *e, mono_ns now, struct entropy *rn
     tick_keys(e, &t);
     login_tick(&e->login, &e->tunnel, &t);
     if (probes_run(e)) {
-        pmtu_tick(&e->pmtu, &e->tunnel, &t);
-        if (e->want.mtu != e->pmtu.mtu)
-            member_mtu(e, &t);
+        enum pmtu_news news = pmtu_tick(&e->pmtu, &e->tunnel, &t, e->alive.heard);
+        member_path(e, &t, news);
     }
     if (now >= e->carrier_at)
         member_settle(e, &t);
@@ -176,16 +180,24 @@ void client_engine_refused(struct client_engine *e, unsigned sock, struct endpoi
         e->hint = true;
 }
 
-void client_engine_path(struct client_engine *e, uint16_t outer_mtu)
+void client_engine_path(struct client_engine *e, uint16_t outer_mtu, mono_ns now)
 {
     e->tunnel.outer_mtu = outer_mtu;
     if (e->state == CLIENT_UP)
-        pmtu_recap(&e->pmtu, pmtu_cap(outer_mtu, e->cfg->mtu, e->settings.mtu_max));
+        pmtu_recap(&e->pmtu, pmtu_cap(outer_mtu, e->cfg->mtu, e->settings.mtu_max), now);
+}
+
+void client_engine_too_long(struct client_engine *e, mono_ns now)
+{
+    if (e->state == CLIENT_UP)
+        pmtu_doubt(&e->pmtu, now);
 }
 
 void client_engine_network_changed(struct client_engine *e, mono_ns now)
 {
     alive_ask(&e->alive);
+    if (e->state == CLIENT_UP)
+        pmtu_path_changed(&e->pmtu, now);
     if (e->state == CLIENT_UP || e->state == CLIENT_STOPPED)
         return;
     login_new_way(&e->login, now);

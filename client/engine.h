@@ -48,7 +48,8 @@ struct client_engine {
     bool hint;                /* a port unreachable waits for the next tick */
     bool by_silence;          /* HELD: hearing the router again ends it */
     mono_ns up_since;
-    uint16_t mtu_told; /* last MTU_SET */
+    bool fragment_said; /* the last EVENT_FRAGMENT */
+    uint32_t mtu_told;  /* last MTU_SET, and above it whether FRAGMENT went with it; 0 none */
     struct events events;
     uint64_t drop[DROP_COUNT];
     uint64_t tap_tx_packets, tap_tx_octets; /* from the TAP, sealed */
@@ -113,7 +114,10 @@ void client_engine_refused(struct client_engine *e, unsigned sock, struct endpoi
 
 /* client_engine_path() - MTU of the interface that leads to the router; any time, at first before
  * the first tick */
-void client_engine_path(struct client_engine *e, uint16_t outer_mtu);
+void client_engine_path(struct client_engine *e, uint16_t outer_mtu, mono_ns now);
+
+/* client_engine_too_long() - the kernel refused a datagram as too long (EMSGSIZE) */
+void client_engine_too_long(struct client_engine *e, mono_ns now);
 
 /* client_engine_network_changed() - an IPv4 address or route of the host changed: ask the router at
  * once */

@@ -37,8 +37,10 @@ enum event_level {
     X(SETTINGS_CHANGED, INFO, "settings_changed") /* addresses, prefixes or routes */              \
     X(CARRIER, INFO, "carrier")                   /* a 1 on, 0 off */                              \
     X(MTU, INFO, "mtu")                           /* a inner MTU, b most it could be */            \
-    X(ROUTER_LOST, WARN, "router_lost")           /* ep router; a seconds since it was heard */    \
-    X(ROUTER_BACK, INFO, "router_back")           /* heard again under the old keys */             \
+    X(FRAGMENT, WARN, "fragment")         /* a 1 large DATA travels in fragments, 0 no more */     \
+    X(PATH_BLOCKED, WARN, "path_blocked") /* 1280 octets do not pass, not even in fragments */     \
+    X(ROUTER_LOST, WARN, "router_lost")   /* ep router; a seconds since it was heard */            \
+    X(ROUTER_BACK, INFO, "router_back")   /* heard again under the old keys */                     \
     X(NUDGE, INFO, "nudge")               /* ep router; a 0 NUDGE, 1 ICMP port unreachable */      \
     X(GOODBYE, WARN, "goodbye")           /* ep router; a enum goodbye */                          \
     X(KEYS_EXPIRED, WARN, "keys_expired") /* no keypair is left */                                 \

@@ -49,7 +49,8 @@ struct sock {
     struct udp *udp;
     uint32_t generation;
     uint8_t number;
-    mono_ns retry_at; /* opening failed: not again before */
+    mono_ns retry_at;  /* opening failed: not again before */
+    uint64_t too_long; /* EMSGSIZE so far */
     struct ev_io read, write;
 };
 
@@ -208,6 +209,7 @@ static void sock_open(struct io *io, struct sock *s, const struct client_sock *w
     }
     s->generation = want->generation;
     s->retry_at = 0;
+    s->too_long = 0;
     ev_io_init(&s->read, on_udp, udp_fd(s->udp), EV_READ);
     ev_io_init(&s->write, on_udp_writable, udp_fd(s->udp), EV_WRITE);
     s->read.data = s->write.data = s;
@@ -264,7 +266,17 @@ static void apply_device(struct io *io, mono_ns now)
         device_gone(io);
 }
 
-static void send_dgrams(struct io *io)
+/* note_too_long() - has the kernel refused datagrams of this socket for their length? */
+static bool note_too_long(struct sock *s)
+{
+    uint64_t n = udp_stats(s->udp)->n[UDP_TX_MSGSIZE];
+    bool more = n > s->too_long;
+
+    s->too_long = n;
+    return more;
+}
+
+static void send_dgrams(struct io *io, mono_ns now)
 {
     struct dgram *d = io->out.dg;
 
@@ -272,10 +284,13 @@ static void send_dgrams(struct io *io)
         for (n = 1; i + n < io->out.n_dg && d[i + n].sock == d[i].sock; n++)
             ;
         struct udp *u = d[i].sock < CLIENT_SOCKS ? io->sock[d[i].sock].udp : NULL;
-        if (u)
-            udp_queue(u, &d[i], n);
-        else
+        if (!u) {
             io->engine.drop[DROP_TX] += n;
+            continue;
+        }
+        udp_queue(u, &d[i], n);
+        if (note_too_long(&io->sock[d[i].sock]))
+            client_engine_too_long(&io->engine, now);
     }
 }
 
@@ -288,7 +303,7 @@ static void report(struct io *io)
 }
 
 /* find_path() - look at the way to the router; is it another one than it was? */
-static bool find_path(struct io *io)
+static bool find_path(struct io *io, mono_ns at)
 {
     struct endpoint to = client_engine_towards(&io->engine);
     struct nl_path now = { 0 };
@@ -296,7 +311,7 @@ static bool find_path(struct io *io)
     if (!io->nl || be32_get(to.ip) == 0)
         return false;
     if (nl_path_get(io->nl, to.ip, &now) == 0)
-        client_engine_path(&io->engine, (uint16_t)(now.mtu > UINT16_MAX ? UINT16_MAX : now.mtu));
+        client_engine_path(&io->engine, (uint16_t)(now.mtu > UINT16_MAX ? UINT16_MAX : now.mtu), at);
     bool other = memcmp(&now, &io->path, sizeof(now)) != 0;
     io->path = now;
     return other;
@@ -343,7 +358,7 @@ static void on_resolved(void *ctx, const be32 *addr, unsigned n, const char *err
     for (unsigned i = 0; i < n; i++)
         ep[i] = (struct endpoint){ .ip = addr[i], .port = be16_of(r->port) };
     client_engine_router(&io->engine, io->resolving, ep, n, now);
-    find_path(io);
+    find_path(io, now);
     client_engine_tick(&io->engine, now, entropy_at(&io->entropy, now), &io->out);
     turn(io, now);
 }
@@ -366,7 +381,7 @@ static void turn(struct io *io, mono_ns now)
     open_socks(io, now);
     apply_device(io, now);
     write_frames(io);
-    send_dgrams(io);
+    send_dgrams(io, now);
     out_reset(&io->out);
     io->cut.used = 0;
     close_socks(io);
@@ -436,7 +451,7 @@ static void on_watch(struct ev_loop *ev, struct ev_io *w, int what)
     }
     /* Ask at once when the way to the router changed. Other changes of the underlay may be many (a
      * host that routes for others); when messages were lost anything may have changed. */
-    if (e.what & NL_UNDERLAY && (find_path(io) || e.what & NL_LOST))
+    if (e.what & NL_UNDERLAY && (find_path(io, now) || e.what & NL_LOST))
         client_engine_network_changed(&io->engine, now);
     client_engine_tick(&io->engine, now, entropy_at(&io->entropy, now), &io->out);
     turn(io, now);
@@ -559,7 +574,7 @@ static void say_goodbye(struct io *io)
 
     io->stopping = true;
     client_engine_stop(&io->engine, now, entropy_at(&io->entropy, now), &io->out);
-    send_dgrams(io);
+    send_dgrams(io, now);
     out_reset(&io->out);
     report(io);
 }

@@ -227,7 +227,7 @@ static void send_login(struct login *l, struct tunnel *tn, const struct turn *t)
         uint8_t *p = out_alloc(t->out, LOGIN_LEN);
         if (p) {
             memcpy(p, l->msg, LOGIN_LEN);
-            tunnel_emit(tn, t, p, LOGIN_LEN, to, l->sock);
+            tunnel_emit(t, p, LOGIN_LEN, to, l->sock);
         } else {
             turn_drop(t, DROP_NO_ROOM, 1);
         }
@@ -584,8 +584,8 @@ void login_confirm(struct login *l, struct tunnel *tn, const struct turn *t, siz
 
     /* The big one goes first: on a path that keeps the order its answer is the first to come. */
     l->confirm_size = size;
-    if (size && l->confirms < 2)
-        tunnel_control(tn, t, &c, 1, size);
+    if (size && size + OUTER_IP_UDP <= tn->outer_mtu && l->confirms < 2)
+        tunnel_probe(tn, t, &c, 1, size, false);
     c.size = PROBE_MIN_LEN;
     tunnel_control(tn, t, &c, 1, PROBE_MIN_LEN);
     l->deadline = t->now + time_ms(confirm_ms[l->confirms]);

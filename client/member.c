@@ -83,27 +83,52 @@ void member_prepare(struct client_engine *e, const struct turn *t)
     commit_want(e, t, &w);
 }
 
+/* say_fragment() - fragments were found to be needed, or not any more */
+static void say_fragment(struct client_engine *e, const struct turn *t)
+{
+    bool needed = e->pmtu.fragment && (e->fragment_said || e->pmtu.phase == PMTU_DONE);
+
+    if (needed != e->fragment_said)
+        turn_event(t, (struct client_event){ .kind = EVENT_FRAGMENT, .a = needed });
+    e->fragment_said = needed;
+}
+
 /* member_mtu() - bring the wish and the router to what pmtu has proved */
 void member_mtu(struct client_engine *e, const struct turn *t)
 {
-    struct control c = { .type = TLV_MTU_SET, .size = e->pmtu.mtu };
+    uint32_t told = e->pmtu.mtu | (e->pmtu.fragment ? UINT32_C(1) << 16 : 0);
     struct device_want w = e->want;
 
+    e->tunnel.fragment = e->pmtu.fragment;
     w.mtu = e->pmtu.mtu;
     if (w.mtu != e->want.mtu)
         turn_event(t,
                    (struct client_event){ .kind = EVENT_MTU, .a = e->pmtu.mtu, .b = e->pmtu.cap });
     commit_want(e, t, &w);
-    if (e->mtu_told != e->pmtu.mtu && tunnel_control(&e->tunnel, t, &c, 1, 0))
-        e->mtu_told = e->pmtu.mtu;
+    if (e->mtu_told != told && pmtu_tell(&e->pmtu, &e->tunnel, t))
+        e->mtu_told = told;
+}
+
+void member_path(struct client_engine *e, const struct turn *t, enum pmtu_news news)
+{
+    if (e->carrier_at != NEVER) {
+        if (e->pmtu.phase == PMTU_DONE)
+            member_settle(e, t); /* the big one passed, no need to wait for more */
+        return;
+    }
+    if (news != PMTU_SAME || e->want.mtu != e->pmtu.mtu || e->tunnel.fragment != e->pmtu.fragment)
+        member_mtu(e, t);
+    say_fragment(e, t);
+    if (news == PMTU_BLOCKED)
+        turn_event(t, (struct client_event){ .kind = EVENT_PATH_BLOCKED });
 }
 
 /* member_settle() - the wait for the big CONFIRM is over, one way or the other */
 void member_settle(struct client_engine *e, const struct turn *t)
 {
     e->carrier_at = NEVER;
+    pmtu_settle(&e->pmtu);
     member_mtu(e, t);
-    pmtu_search(&e->pmtu, t->now);
     struct device_want w = e->want;
     w.carrier = true;
     commit_want(e, t, &w);
@@ -178,10 +203,8 @@ void member_confirmed(struct client_engine *e, const struct turn *t)
                                          .mac = e->settings.mac,
                                          .a = (uint32_t)(took / NS_PER_MS) });
     e->mtu_told = 0;
-    if (e->pmtu.mtu < e->pmtu.cap)
-        e->carrier_at = t->now + CARRIER_WAIT;
-    else
-        member_settle(e, t);
+    pmtu_begin(&e->pmtu, took, t->now);
+    e->carrier_at = t->now + CARRIER_WAIT; /* or with the answer to the big CONFIRM */
 }
 
 /* member_lost() - there is no router any more: hold, and log in anew at @when */

@@ -28,6 +28,9 @@ void member_settings(struct client_engine *e, const struct turn *t);
 /* member_mtu() - bring the wish for the device, and the router, to what pmtu has proved */
 void member_mtu(struct client_engine *e, const struct turn *t);
 
+/* member_path() - pmtu has found something out. What carries traffic already follows at once. */
+void member_path(struct client_engine *e, const struct turn *t, enum pmtu_news news);
+
 /* member_settle() - the wait for the big CONFIRM is over, one way or the other: MTU, then carrier
  */
 void member_settle(struct client_engine *e, const struct turn *t);

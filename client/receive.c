@@ -27,25 +27,25 @@ static enum drop reply(struct client_engine *e, const struct turn *t, const uint
     if (why != DROP_NONE || l->state != LOGIN_CONFIRM)
         return why;
     uint16_t cap = pmtu_cap(e->tunnel.outer_mtu, e->cfg->mtu, l->settings.mtu_max);
-    if (inside)
-        pmtu_recap(&e->pmtu, cap);
-    else
+    if (inside) {
+        pmtu_recap(&e->pmtu, cap, t->now);
+    } else {
         pmtu_start(&e->pmtu, cap);
+        e->tunnel.fragment = true;
+    }
     login_confirm(l, &e->tunnel, t, inside ? 0 : pmtu_confirm_size(&e->pmtu));
     member_prepare(e, t);
     return DROP_NONE;
 }
 
 /* mtu_answer() - a probe came back; it proves something only at its full size */
-static void mtu_answer(struct client_engine *e, const struct turn *t, unsigned size,
+static void mtu_answer(struct client_engine *e, const struct turn *t, unsigned size, bool frag,
                        const struct dgram *d)
 {
-    if (size != d->len || !pmtu_answer(&e->pmtu, size, t->now))
+    if (size != d->len || e->state != CLIENT_UP)
         return;
-    if (e->carrier_at != NEVER)
-        member_settle(e, t);
-    else if (e->state == CLIENT_UP)
-        member_mtu(e, t);
+    enum pmtu_news news = pmtu_answer(&e->pmtu, size, frag, t->now);
+    member_path(e, t, news);
 }
 
 static void goodbye(struct client_engine *e, const struct turn *t, enum goodbye why)
@@ -73,17 +73,18 @@ static void new_settings(struct client_engine *e, const struct turn *t, const st
     }
     e->settings = s;
     member_settings(e, t);
-    pmtu_recap(&e->pmtu, pmtu_cap(e->tunnel.outer_mtu, e->cfg->mtu, s.mtu_max));
+    pmtu_recap(&e->pmtu, pmtu_cap(e->tunnel.outer_mtu, e->cfg->mtu, s.mtu_max), t->now);
 }
 
 static void answer(struct client_engine *e, const struct turn *t, const struct control *c,
                    enum tlv_type type, const struct dgram *d)
 {
     struct control a = { .type = type, .size = c->size, .number = c->number };
-    bool probe = type == TLV_MTU_PROBE_ACK;
 
-    if (!probe || c->size == d->len)
-        tunnel_control(&e->tunnel, t, &a, 1, probe ? c->size : 0);
+    if (type == TLV_KEEPALIVE_ACK)
+        tunnel_control(&e->tunnel, t, &a, 1, 0);
+    else if (c->size == d->len)
+        tunnel_probe(&e->tunnel, t, &a, 1, c->size, type == TLV_FRAG_PROBE_ACK);
 }
 
 /* login_again() - confirmed too late, somebody else has that MAC now: once more */
@@ -103,7 +104,10 @@ static void control(struct client_engine *e, const struct turn *t, const struct 
     switch (c->type) {
     case TLV_CONFIRM_ACK:
     case TLV_MTU_PROBE_ACK:
-        mtu_answer(e, t, c->size, d);
+        mtu_answer(e, t, c->size, false, d);
+        return;
+    case TLV_FRAG_PROBE_ACK:
+        mtu_answer(e, t, c->size, true, d);
         return;
     case TLV_KEEPALIVE_REQ:
         answer(e, t, c, TLV_KEEPALIVE_ACK, d);
@@ -113,6 +117,9 @@ static void control(struct client_engine *e, const struct turn *t, const struct 
         return;
     case TLV_MTU_PROBE:
         answer(e, t, c, TLV_MTU_PROBE_ACK, d);
+        return;
+    case TLV_FRAG_PROBE:
+        answer(e, t, c, TLV_FRAG_PROBE_ACK, d);
         return;
     case TLV_SETTINGS:
         new_settings(e, t, c);
@@ -170,6 +177,7 @@ static void inner(struct client_engine *e, const struct turn *t, const struct dg
         turn_drop(t, why, 1);
         return;
     }
+    pmtu_traffic(&e->pmtu, d->len - DATA_MIN_LEN);
     e->tap_rx_packets++;
     e->tap_rx_octets += f.len;
 }

@@ -169,6 +169,16 @@ void report_event(const struct client_config *c, const struct client_engine *e,
     case EVENT_MTU:
         log_info("MTU %u (at most %u)", ev->a, ev->b);
         return;
+    case EVENT_FRAGMENT:
+        if (ev->a)
+            log_warn("the path takes less than 1346 octets: large packets travel in fragments");
+        else
+            log_info("the path takes 1346 octets again: no more fragments");
+        return;
+    case EVENT_PATH_BLOCKED:
+        log_warn("small packets reach the router, but none of 1346 octets, not even in fragments: "
+                 "something on the way drops them; trying on");
+        return;
     case EVENT_ROUTER_LOST:
         log_warn("the router at %s was not heard for %u s; logging in anew", ep, ev->a);
         return;
@@ -226,6 +236,9 @@ static void put_network(struct json_object *o, const struct client_engine *e,
     json_put_bool(o, "carrier", device_carrier(d));
     json_put_bool(o, "default_route", w->default_route);
     json_put_number(o, "mtu", w->mtu);
+    json_put_number(o, "mtu_most", e->pmtu.cap);
+    json_put_text(o, "mtu_search", pmtu_phase_name(e->pmtu.phase));
+    json_put_bool(o, "fragments", e->tunnel.fragment);
     json_put_text(o, "cipher", cipher_name((enum cipher)e->tunnel.keys.current.cipher));
 }
 

@@ -11,6 +11,7 @@ void tunnel_init(struct tunnel *tn)
     keyset_init(&tn->keys, ROLE_INITIATOR);
     keyset_share(&tn->keys, &tn->schedules);
     tn->outer_mtu = OUTER_MTU_DEFAULT;
+    tn->fragment = true;
 }
 
 /* mark_sent() - @n DATA were sealed now, the first with the header at @hdr */
@@ -28,8 +29,8 @@ static void mark_sent(struct tunnel *tn, const uint8_t *hdr, unsigned n, mono_ns
     m->last = first + n - 1;
 }
 
-bool tunnel_emit(const struct tunnel *tn, const struct turn *t, uint8_t *p, size_t len,
-                 struct endpoint to, uint8_t sock)
+static bool emit(const struct turn *t, uint8_t *p, size_t len, struct endpoint to, uint8_t sock,
+                 bool frag)
 {
     struct dgram *d = out_dgram(t->out);
 
@@ -41,13 +42,30 @@ bool tunnel_emit(const struct tunnel *tn, const struct turn *t, uint8_t *p, size
     d->sock = sock;
     d->p = p;
     d->len = (uint16_t)len;
-    if (len + OUTER_IP_UDP > tn->outer_mtu)
-        d->flags = DGRAM_MAY_FRAGMENT;
+    d->flags = frag ? DGRAM_MAY_FRAGMENT : 0;
     return true;
 }
 
-unsigned tunnel_send(struct tunnel *tn, const struct turn *t, struct pkt *pt, const uint8_t *kind,
-                     unsigned n)
+bool tunnel_emit(const struct turn *t, uint8_t *p, size_t len, struct endpoint to, uint8_t sock)
+{
+    return emit(t, p, len, to, sock, true);
+}
+
+enum how { /* DF of a DATA */
+           AS_PATH,
+           WHOLE,
+           FRAGMENTED,
+};
+
+static bool may_fragment(const struct tunnel *tn, size_t len, enum how how)
+{
+    if (how != AS_PATH)
+        return how == FRAGMENTED;
+    return tn->fragment || len + OUTER_IP_UDP > tn->outer_mtu;
+}
+
+static unsigned send_run(struct tunnel *tn, const struct turn *t, struct pkt *pt,
+                         const uint8_t *kind, unsigned n, enum how how)
 {
     unsigned room = t->out->cap_dg - t->out->n_dg;
 
@@ -64,15 +82,21 @@ unsigned tunnel_send(struct tunnel *tn, const struct turn *t, struct pkt *pt, co
     mark_sent(tn, pt[0].p, n, t->now);
     tn->last_tx = t->now;
     for (unsigned i = 0; i < n; i++) {
-        tunnel_emit(tn, t, pt[i].p, pt[i].len, tn->router, tn->sock);
+        emit(t, pt[i].p, pt[i].len, tn->router, tn->sock, may_fragment(tn, pt[i].len, how));
         tn->tx_octets += pt[i].len;
     }
     tn->tx_datagrams += n;
     return n;
 }
 
-bool tunnel_control(struct tunnel *tn, const struct turn *t, const struct control *c, unsigned n,
-                    size_t size)
+unsigned tunnel_send(struct tunnel *tn, const struct turn *t, struct pkt *pt, const uint8_t *kind,
+                     unsigned n)
+{
+    return send_run(tn, t, pt, kind, n, AS_PATH);
+}
+
+static bool control(struct tunnel *tn, const struct turn *t, const struct control *c, unsigned n,
+                    size_t size, enum how how)
 {
     static const uint8_t kind = KIND_CONTROL;
     size_t cap = size;
@@ -97,7 +121,19 @@ bool tunnel_control(struct tunnel *tn, const struct turn *t, const struct contro
         return false;
     }
     struct pkt pt = { .p = p, .len = (uint32_t)w.off };
-    return tunnel_send(tn, t, &pt, &kind, 1) == 1;
+    return send_run(tn, t, &pt, &kind, 1, how) == 1;
+}
+
+bool tunnel_control(struct tunnel *tn, const struct turn *t, const struct control *c, unsigned n,
+                    size_t size)
+{
+    return control(tn, t, c, n, size, AS_PATH);
+}
+
+bool tunnel_probe(struct tunnel *tn, const struct turn *t, const struct control *c, unsigned n,
+                  size_t size, bool frag)
+{
+    return control(tn, t, c, n, size, frag ? FRAGMENTED : WHOLE);
 }
 
 bool tunnel_sent(const struct tunnel *tn, uint32_t index, uint64_t counter, mono_ns now)

@@ -31,13 +31,14 @@ struct tunnel { /* must not move once it is initialised */
     unsigned which;         /* of the configured routers it is */
     uint8_t sock;
     uint16_t outer_mtu; /* of the outgoing interface; longer datagrams may be fragmented */
+    bool fragment;      /* all DATA may be, but probes that ask whether they pass whole */
     mono_ns last_tx;    /* anything sealed */
     uint64_t tx_datagrams, tx_octets, rx_datagrams, rx_octets; /* outer, DATA only */
     struct tunnel_mark mark[TUNNEL_MARKS];
     unsigned next_mark;
 };
 
-/* tunnel_init() - no keys, no router, outer MTU 1500 */
+/* tunnel_init() - no keys, no router, outer MTU 1500, fragments allowed */
 void tunnel_init(struct tunnel *tn);
 
 /* tunnel_send() - seal @n (0..BURST_MAX) packets in place and emit them
@@ -52,9 +53,13 @@ unsigned tunnel_send(struct tunnel *tn, const struct turn *t, struct pkt *pt, co
 bool tunnel_control(struct tunnel *tn, const struct turn *t, const struct control *c, unsigned n,
                     size_t size);
 
-/* tunnel_emit() - a datagram of @len octets at @p to @to through socket @sock, as it is */
-bool tunnel_emit(const struct tunnel *tn, const struct turn *t, uint8_t *p, size_t len,
-                 struct endpoint to, uint8_t sock);
+/* tunnel_probe() - likewise, a probe: whatever else is sent, with DF or (@frag) without */
+bool tunnel_probe(struct tunnel *tn, const struct turn *t, const struct control *c, unsigned n,
+                  size_t size, bool frag);
+
+/* tunnel_emit() - a LOGIN of @len octets at @p to @to through socket @sock, as it is. It may be
+ * fragmented: nothing is known of the path yet. */
+bool tunnel_emit(const struct turn *t, uint8_t *p, size_t len, struct endpoint to, uint8_t sock);
 
 /* tunnel_sent() - was a DATA with this counter sent in the last NUDGE_MEMORY, with the keypair that
  * is sent with now, @index being its? */

@@ -48,6 +48,17 @@
 #define INNER_MTU_MAX     9000u
 #define INNER_MTU_DEFAULT 1434u             /* over an underlay of 1 500 */
 #define CARRIER_WAIT      (200 * NS_PER_MS) /* for the answer to the big CONFIRM */
+#define OUTER_MTU_SAFE    576u /* IPv4 packets this long pass nearly everywhere whole */
+
+/* the search for it (RFC 8899) */
+#define PMTU_TRIES         3u                /* unanswered probes of a size: it does not pass */
+#define PMTU_WAIT_MIN      (300 * NS_PER_MS) /* for an answer: 4 round trips, within these */
+#define PMTU_WAIT_MAX      (1 * NS_PER_S)
+#define PMTU_CONFIRM       (4 * NS_PER_S) /* a size in use is probed again, while large packets pass */
+#define PMTU_CONFIRM_SMALL (8 * NS_PER_S)  /* while only small ones do */
+#define PMTU_RAISE         (60 * NS_PER_S) /* has the path grown? */
+#define PMTU_RAISE_LATE    (600 * NS_PER_S)
+#define PMTU_RAISES        10u /* of the former, then the latter */
 
 /* endpoints */
 #define AMPLIFY_FACTOR 3u /* octets to an unproven endpoint per octet from it */

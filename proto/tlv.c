@@ -37,6 +37,9 @@ static const struct rule {
     { TLV_LOGIN_REPLY, IN_CONTROL, LOGIN_REPLY_MIN, LOGIN_REPLY_MAX, true },
     { TLV_LOGIN_AGAIN, IN_CONTROL, 0, 0, true },
     { TLV_GOODBYE, IN_CONTROL, 1, 1, true },
+    { TLV_FRAGMENT, IN_CONTROL, 0, 0, true },
+    { TLV_FRAG_PROBE, IN_CONTROL, 2, 2, true },
+    { TLV_FRAG_PROBE_ACK, IN_CONTROL, 2, 2, true },
 };
 
 static const struct rule *rule_of(unsigned type, enum tlv_place place)

@@ -154,6 +154,8 @@ static bool get_control(const struct tlv *t, struct control *c)
     case TLV_MTU_PROBE:
     case TLV_MTU_PROBE_ACK:
     case TLV_MTU_SET:
+    case TLV_FRAG_PROBE:
+    case TLV_FRAG_PROBE_ACK:
         c->size = be16_load(t->p);
         return size_ok(c->type, c->size);
     case TLV_KEEPALIVE_REQ:
@@ -167,6 +169,7 @@ static bool get_control(const struct tlv *t, struct control *c)
         c->body_len = t->len;
         return true;
     case TLV_LOGIN_AGAIN:
+    case TLV_FRAGMENT:
         return true;
     case TLV_GOODBYE:
         c->goodbye = (enum goodbye)t->p[0];
@@ -200,6 +203,8 @@ void wire_ctl_put(struct wr *w, const struct control *c)
     case TLV_MTU_PROBE:
     case TLV_MTU_PROBE_ACK:
     case TLV_MTU_SET:
+    case TLV_FRAG_PROBE:
+    case TLV_FRAG_PROBE_ACK:
         if (size_ok(c->type, c->size))
             tlv_put_u16(w, c->type, c->size);
         else
@@ -218,6 +223,7 @@ void wire_ctl_put(struct wr *w, const struct control *c)
             w->bad = true;
         return;
     case TLV_LOGIN_AGAIN:
+    case TLV_FRAGMENT:
         tlv_put(w, c->type, NULL, 0);
         return;
     case TLV_GOODBYE:

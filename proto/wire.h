@@ -172,6 +172,9 @@ enum tlv_type {
     TLV_LOGIN_REPLY = 73,   /* a LOGIN_REPLY inside */
     TLV_LOGIN_AGAIN = 74,   /* 0 */
     TLV_GOODBYE = 75,       /* 1: enum goodbye */
+    TLV_FRAGMENT = 76,   /* 0: up, behind MTU_SET: all DATA to me without DF until the next one */
+    TLV_FRAG_PROBE = 77, /* 2: as MTU_PROBE; probe and answer are sent without DF */
+    TLV_FRAG_PROBE_ACK = 78, /* 2: as MTU_PROBE_ACK */
 };
 
 enum verdict {
@@ -287,10 +290,10 @@ bool wire_get_settings(const uint8_t *p, size_t len, struct settings *ret);
 
 /* One control message as read from, or to be written to, a DATA of kind control. */
 struct control {
-    enum tlv_type type; /* 64.. */
-    uint16_t
-        size; /* CONFIRM*, MTU_PROBE*: octets of the datagram, PROBE_MIN_LEN..PROBE_MAX_LEN (the
-               * receiver answers only when it is what arrived); MTU_SET: inner MTU, 1280..9000 */
+    enum tlv_type type;   /* 64.. */
+    uint16_t size;        /* CONFIRM*, MTU_PROBE*, FRAG_PROBE*: octets of the datagram,
+                           * PROBE_MIN_LEN..PROBE_MAX_LEN (the        receiver answers only when it is what
+                           * arrived); MTU_SET: inner MTU, 1280..9000 */
     uint64_t number;      /* KEEPALIVE_* */
     enum goodbye goodbye; /* GOODBYE; values this version does not know are passed on */
     const uint8_t *body;  /* SETTINGS, LOGIN (1200), LOGIN_REPLY (60..1200): the value, in the

@@ -62,7 +62,10 @@ static void answer_probe(struct router_engine *re, struct member *m, enum tlv_ty
         return;
     }
     struct control ack = { .type = type, .size = c->size };
+    unsigned before = re->txq.n;
     control_send(re, m, &ack, c->size, out);
+    if (re->txq.n > before)
+        txq_df(&re->txq, type == TLV_FRAG_PROBE_ACK ? TXQ_FRAGMENTS : TXQ_WHOLE);
 }
 
 static void login_within(struct router_engine *re, struct member *m, const struct control *c,
@@ -87,6 +90,7 @@ static void login_within(struct router_engine *re, struct member *m, const struc
 
 static void set_mtu(struct router_engine *re, struct member *m, uint16_t mtu, struct out *out)
 {
+    m->fragment = false; /* unless FRAGMENT follows */
     if (re->conf->mtu && mtu > re->conf->mtu)
         mtu = re->conf->mtu;
     if (mtu == m->mtu)
@@ -108,6 +112,9 @@ static void control_one(struct router_engine *re, struct member *m, enum keypair
     case TLV_MTU_PROBE:
         answer_probe(re, m, TLV_MTU_PROBE_ACK, c, d, out);
         return;
+    case TLV_FRAG_PROBE:
+        answer_probe(re, m, TLV_FRAG_PROBE_ACK, c, d, out);
+        return;
     case TLV_KEEPALIVE_REQ:
         back.type = TLV_KEEPALIVE_ACK;
         control_send(re, m, &back, 0, out);
@@ -118,6 +125,9 @@ static void control_one(struct router_engine *re, struct member *m, enum keypair
         return;
     case TLV_MTU_SET:
         set_mtu(re, m, c->size, out);
+        return;
+    case TLV_FRAGMENT:
+        m->fragment = true;
         return;
     case TLV_LOGIN:
         login_within(re, m, c, now, e, out);
@@ -143,7 +153,7 @@ void control_packet(struct router_engine *re, struct member *m, enum keypair_slo
     /* A datagram full of small requests must not draw a flood of answers, and of probes, which are
      * answered at their own size, only the first is (PROTOCOL.md 4). */
     for (unsigned n = 0; n < CONTROLS_PER_DGRAM && (got = wire_ctl_next(&r, &c)) > 0; n++) {
-        bool probe = c.type == TLV_CONFIRM || c.type == TLV_MTU_PROBE;
+        bool probe = c.type == TLV_CONFIRM || c.type == TLV_MTU_PROBE || c.type == TLV_FRAG_PROBE;
         if (probe && probed)
             engine_drop(re, DROP_CONTROL);
         else

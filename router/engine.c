@@ -142,6 +142,8 @@ static void emit(struct router_engine *re, const struct dgram *to, uint8_t *p, s
     d->sock = to->sock;
     d->p = p;
     d->len = (uint16_t)len;
+    if (len + OUTER_IP_UDP > OUTER_MTU_SAFE)
+        d->flags = DGRAM_MAY_FRAGMENT; /* nothing is known of that path yet */
 }
 
 /* DATA for a keypair of a former life: tell its sender, within limits, that it is talking to
@@ -311,6 +313,7 @@ static void confirmed(struct router_engine *re, struct member *m, const struct c
         unproven(re, m, e, out);
     if (c->is_new || !c->inside) {
         note(re, c->is_new ? NOTICE_LOGIN : NOTICE_RELOGIN, m, 0);
+        m->fragment = true; /* until it says what its path takes */
         /* It may be a program that has just started, with a device that knows nothing. */
         m->uplink_told = re->admit.uplink_up;
         m->next_query = now; /* what its host listens to is not known */

@@ -184,6 +184,7 @@ struct member *member_new(struct members *ms, const uint8_t *key, struct mac mac
     if (prefix.len <= 64)
         m->eui_global = mac_address(prefix, mac);
     m->mtu = INNER_MTU_MIN;
+    m->fragment = true;
     m->since = m->heard = now;
     keyset_init(&m->keys, ROLE_RESPONDER);
     keyset_share(&m->keys, &ms->schedules);

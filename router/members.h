@@ -52,6 +52,7 @@ struct member {
     uint64_t challenge;  /* number of the KEEPALIVE_REQ that proves it */
 
     uint16_t mtu;         /* inner */
+    bool fragment;        /* DATA to it without DF: it said so, or has not said anything yet */
     uint32_t turns_since; /* seconds */
     mono_ns since, heard;
     mono_ns next_ra;

@@ -194,6 +194,7 @@ static struct json_object *member_of(const struct router_config *c, const struct
     json_object_object_add(o, "addresses", addresses_of(m, c->addressing == ADDRESSING_EUI64));
     json_put_text(o, "link_local", ip6_text(ll, m->link_local));
     json_put_number(o, "mtu", m->mtu);
+    json_put_bool(o, "fragments", m->fragment);
     json_put_seconds(o, "age_s", time_since(now, m->since));
     json_put_seconds(o, "heard_s", time_since(now, m->heard));
     json_put_number(o, "rx_packets", m->rx_packets);

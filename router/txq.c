@@ -9,6 +9,7 @@ static enum drop push(struct txq *q, struct member *to, enum wire_kind kind, uin
         return DROP_NO_ROOM;
     q->to[q->n] = to;
     q->kind[q->n] = (uint8_t)kind;
+    q->df[q->n] = TXQ_AS_PATH;
     q->pt[q->n] = (struct pkt){ .p = plain - DATA_HDR_LEN, .len = (uint32_t)len };
     q->n++;
     return DROP_NONE;
@@ -36,6 +37,11 @@ enum drop txq_control(struct txq *q, struct member *to, uint8_t *tlv, size_t len
     return push(q, to, KIND_CONTROL, tlv, len);
 }
 
+void txq_df(struct txq *q, enum txq_df df)
+{
+    q->df[q->n - 1] = (uint8_t)df;
+}
+
 /* An endpoint that has not proved itself gets no more than its credit. */
 static bool may_send(struct member *m, size_t len)
 {
@@ -47,8 +53,8 @@ static bool may_send(struct member *m, size_t len)
     return true;
 }
 
-static void emit(struct member *m, const struct pkt *pt, unsigned n, struct out *out,
-                 uint64_t *drops)
+static void emit(struct member *m, const struct pkt *pt, const uint8_t *df, unsigned n,
+                 struct out *out, uint64_t *drops)
 {
     for (unsigned i = 0; i < n; i++) {
         if (!may_send(m, pt[i].len)) {
@@ -65,6 +71,8 @@ static void emit(struct member *m, const struct pkt *pt, unsigned n, struct out 
         d->sock = m->sock;
         d->len = (uint16_t)pt[i].len;
         d->p = pt[i].p;
+        if (df[i] == TXQ_FRAGMENTS || (df[i] == TXQ_AS_PATH && m->fragment))
+            d->flags = DGRAM_MAY_FRAGMENT;
         m->tx_packets++;
         m->tx_octets += pt[i].len;
     }
@@ -77,7 +85,7 @@ void txq_flush(struct txq *q, mono_ns now, struct out *out, uint64_t *drops)
         for (n = 1; i + n < q->n && q->to[i + n] == m; n++)
             ;
         if (m->live && keyset_seal_run(&m->keys, &q->pt[i], &q->kind[i], n, now))
-            emit(m, &q->pt[i], n, out, drops);
+            emit(m, &q->pt[i], &q->df[i], n, out, drops);
         else
             drops[DROP_EXPIRED] += n;
     }

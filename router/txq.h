@@ -12,10 +12,17 @@
 
 #define TXQ_MAX 256u
 
+enum txq_df {
+    TXQ_AS_PATH, /* as its MTU_SET says */
+    TXQ_WHOLE,
+    TXQ_FRAGMENTS, /* both for answers to probes */
+};
+
 struct txq {
     struct member *to[TXQ_MAX];
     struct pkt pt[TXQ_MAX]; /* as keyset_seal_run() wants them */
     uint8_t kind[TXQ_MAX];
+    uint8_t df[TXQ_MAX]; /* enum txq_df */
     unsigned n;
 };
 
@@ -34,6 +41,9 @@ enum drop txq_multicast(struct txq *q, struct member *to, uint8_t *ip, size_t le
 /* txq_control() - @len octets of control TLVs at @tlv, DATA_HDR_LEN octets of room before, TAG_LEN
  * behind */
 enum drop txq_control(struct txq *q, struct member *to, uint8_t *tlv, size_t len);
+
+/* txq_df() - how the packet put last is sent, with or without DF */
+void txq_df(struct txq *q, enum txq_df df);
 
 /* txq_flush() - seal everything and append it to @out; counts what cannot be sent in @drops */
 void txq_flush(struct txq *q, mono_ns now, struct out *out, uint64_t *drops);

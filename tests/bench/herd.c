@@ -110,7 +110,7 @@ static void start(struct herd *s, unsigned i, mono_ns now)
     struct head *h = &s->head[i];
 
     client_engine_init(&h->engine, &h->conf, now);
-    client_engine_path(&h->engine, 1500);
+    client_engine_path(&h->engine, 1500, now);
     h->running = true;
     after(s, i, now);
 }

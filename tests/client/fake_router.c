@@ -9,9 +9,12 @@
 
 #include "proto/mac.h"
 
-static void fly(struct world *w, const uint8_t *p, size_t len, struct endpoint from, uint8_t sock)
+static void fly(struct world *w, const uint8_t *p, size_t len, struct endpoint from, uint8_t sock,
+                bool frag)
 {
-    if (len + OUTER_IP_UDP > w->r.path)
+    unsigned path = w->r.path_down ? w->r.path_down : w->r.path;
+
+    if (w->r.one_way || (len + OUTER_IP_UDP > path && (!frag || w->r.no_fragments)))
         return;
     assert_true(w->n_flight < FLIGHT_MAX && len <= BUF_LEN);
     struct flight *f = &w->flight[w->n_flight++];
@@ -25,7 +28,7 @@ static void fly(struct world *w, const uint8_t *p, size_t len, struct endpoint f
 /* ---- the router ---- */
 
 static void router_send(struct world *w, enum wire_kind kind, const uint8_t *p, size_t len,
-                        uint8_t sock)
+                        uint8_t sock, bool frag)
 {
     uint8_t buf[BUF_LEN];
     uint8_t k = (uint8_t)kind;
@@ -34,7 +37,7 @@ static void router_send(struct world *w, enum wire_kind kind, const uint8_t *p, 
     assert_true(len + DATA_MIN_LEN <= sizeof(buf));
     memcpy(buf + DATA_HDR_LEN, p, len);
     assert_true(keyset_seal_run(&w->r.keys, &pt, &k, 1, w->now));
-    fly(w, buf, pt.len, w->live, sock);
+    fly(w, buf, pt.len, w->live, sock, frag);
 }
 
 static void send_control(struct world *w, const struct control *c, size_t size, uint8_t sock)
@@ -46,7 +49,9 @@ static void send_control(struct world *w, const struct control *c, size_t size, 
     if (size)
         wire_ctl_pad(&wr, size - DATA_MIN_LEN);
     assert_false(wr.bad);
-    router_send(w, KIND_CONTROL, buf, wr.off, sock);
+    bool probe = c->type == TLV_CONFIRM_ACK || c->type == TLV_MTU_PROBE_ACK;
+    bool frag = c->type == TLV_FRAG_PROBE_ACK || (w->r.fragment && !probe);
+    router_send(w, KIND_CONTROL, buf, wr.off, sock, frag);
 }
 
 void router_control(struct world *w, const struct control *c, size_t size)
@@ -56,7 +61,7 @@ void router_control(struct world *w, const struct control *c, size_t size)
 
 void router_data(struct world *w, enum wire_kind kind, const uint8_t *p, size_t len)
 {
-    router_send(w, kind, p, len, w->e.tunnel.sock);
+    router_send(w, kind, p, len, w->e.tunnel.sock, w->r.fragment);
 }
 
 void router_restart(struct world *w)
@@ -127,6 +132,7 @@ static size_t router_login(struct world *w, const uint8_t *msg, uint8_t sock, bo
     assert_true(len > 0 && len <= LOGIN_LEN);
     if (s.verdict == VERDICT_OK)
         keypair_init(&r->tentative, CIPHER_CHACHA20POLY1305, &keys, index, theirs, w->now);
+    r->outside = !inside;
     memcpy(r->reply, out, len);
     r->reply_len = len;
     return len;
@@ -160,8 +166,19 @@ static void router_ctl(struct world *w, const struct control *c, const struct dg
         a.type = TLV_MTU_PROBE_ACK;
         send_control(w, &a, c->size, d->sock);
         break;
+    case TLV_FRAG_PROBE:
+        r->frag_probes++;
+        assert_int_equal(c->size, d->len);
+        a.type = TLV_FRAG_PROBE_ACK;
+        send_control(w, &a, c->size, d->sock);
+        break;
     case TLV_MTU_SET:
         r->mtu_set = c->size;
+        r->mtu_sets++;
+        r->fragment = false;
+        break;
+    case TLV_FRAGMENT:
+        r->fragment = true;
         break;
     case TLV_LOGIN:
         r->inside++;
@@ -214,6 +231,7 @@ static void router_take_data(struct world *w, struct dgram *d)
         assert_int_equal(keypair_open(&r->tentative, d, w->now), DROP_NONE);
         keyset_install(&r->keys, &r->tentative, w->now, 0);
         keyset_promote(&r->keys, w->now);
+        r->fragment |= r->outside; /* until MTU_SET */
         keypair_wipe(&r->tentative);
         router_opened(w, d);
     } else if (keyset_slot(&r->keys, index) != SLOT_NONE) {
@@ -232,7 +250,10 @@ static void router_take(struct world *w, const struct dgram *sent)
     uint8_t buf[BUF_LEN], reply[LOGIN_LEN];
     struct dgram d = *sent;
 
-    if (r->mute || !endpoint_eq(d.peer, w->live) || d.len + OUTER_IP_UDP > r->path)
+    bool fits = d.len + OUTER_IP_UDP <= r->path;
+
+    if (r->mute || !endpoint_eq(d.peer, w->live) ||
+        (!fits && (!(d.flags & DGRAM_MAY_FRAGMENT) || r->no_fragments)))
         return;
     memcpy(buf, d.p, d.len);
     d.p = buf;
@@ -243,7 +264,7 @@ static void router_take(struct world *w, const struct dgram *sent)
         r->logins++;
         size_t len = router_login(w, d.p, d.sock, false, reply);
         if (len)
-            fly(w, reply, len, w->live, d.sock);
+            fly(w, reply, len, w->live, d.sock, true);
         return;
     case WIRE_DATA:
         router_take_data(w, &d);
@@ -411,7 +432,7 @@ void world_init(struct world *w)
 void world_start(struct world *w)
 {
     client_engine_init(&w->e, &w->cfg, w->now);
-    client_engine_path(&w->e, 1500);
+    client_engine_path(&w->e, 1500, w->now);
     flush(w);
 }
 

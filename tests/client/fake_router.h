@@ -13,7 +13,7 @@
 #define SENT_MAX   4096u
 #define EVENT_MAX  1024u
 #define FLIGHT_MAX 256u
-#define BUF_LEN    2048u
+#define BUF_LEN    9216u
 
 struct fake_router {
     struct identity id;
@@ -22,6 +22,7 @@ struct fake_router {
     struct settings settings; /* of a reply with verdict ok */
     struct keyset keys;
     struct keypair tentative;
+    bool outside; /* it came from outside */
     /* behaviour, set by tests */
     bool mute;          /* answers nothing */
     bool mute_outside;  /* answers no LOGIN outside */
@@ -34,11 +35,16 @@ struct fake_router {
     enum verdict verdict;
     enum refusal reason;
     uint16_t backoff_s;
-    unsigned path; /* outer MTU: larger datagrams are lost, both ways */
+    unsigned path;      /* outer MTU: larger datagrams with DF are lost, both ways */
+    unsigned path_down; /* if not 0: downward, and path upward only */
+    bool no_fragments;  /* larger ones without DF are lost as well */
+    bool one_way;       /* nothing arrives at the client */
     /* what it saw */
     unsigned logins, inside, confirms, big_confirms, keepalives, probes, goodbyes, data, nothing;
     unsigned keepalive_acks;
+    unsigned frag_probes, mtu_sets;
     uint16_t mtu_set;
+    bool fragment;                /* what MTU_SET and FRAGMENT said last */
     struct login_payload payload; /* of the last LOGIN */
     uint8_t msg[2][LOGIN_LEN];    /* the last two LOGINs */
     uint8_t reply[LOGIN_LEN];     /* to the last one */

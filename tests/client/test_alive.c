@@ -57,6 +57,11 @@ static void test_suspicion(void **state)
     world_tap(&w, w.r.settings.router_mac, 100);
     unsigned first = w.n_sent;
     world_run(&w, time_s(20));
+    unsigned n = first;
+    for (unsigned i = first; i < w.n_sent;
+         i++) /* but probes of the MTU, which have other lengths */
+        if (w.sent[i].type != WIRE_DATA || w.sent[i].len == DATA_MIN_LEN + 12 + 6)
+            w.sent[n++] = w.sent[i];
     for (unsigned i = 0; i < KEEPALIVE_LOST; i++) {
         assert_int_equal(w.sent[first + i].type, WIRE_DATA);
         assert_int_equal(w.sent[first + i].at - start, KEEPALIVE_SUSPECT + time_s(i));

@@ -247,6 +247,9 @@ static const struct {
     { "CTL_LOGIN_REPLY", { .type = TLV_LOGIN_REPLY, .body_len = 68 } },
     { "CTL_LOGIN_AGAIN", { .type = TLV_LOGIN_AGAIN } },
     { "CTL_GOODBYE", { .type = TLV_GOODBYE, .goodbye = GOODBYE_SHUTDOWN } },
+    { "CTL_FRAGMENT", { .type = TLV_FRAGMENT } },
+    { "CTL_FRAG_PROBE", { .type = TLV_FRAG_PROBE, .size = 1318 } },
+    { "CTL_FRAG_PROBE_ACK", { .type = TLV_FRAG_PROBE_ACK, .size = 1318 } },
     { "CTL_PADDED", { .type = TLV_CONFIRM, .size = 64 } },
     { "CTL_PADDED_SHORT", { .type = TLV_CONFIRM, .size = 41 } },
 };

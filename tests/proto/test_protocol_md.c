@@ -183,8 +183,8 @@ static void rows_have_enumerators(void **state)
             fail_msg("%s is %s in PROTOCOL.md, %ld in the code", name, number, v);
         rows++;
     }
-    assert_int_equal(rows, 7 + 4 + 31 + 4 + 5 + 3 + 3 /* flags */ + 3 /* ciphers */);
-    assert_int_equal(TLV_GOODBYE, 75); /* the headers' text is what the compiler saw */
+    assert_int_equal(rows, 7 + 4 + 34 + 4 + 5 + 3 + 3 /* flags */ + 3 /* ciphers */);
+    assert_int_equal(TLV_FRAG_PROBE_ACK, 78); /* the headers' text is what the compiler saw */
     assert_int_equal(SEGMENT_FLAGS, SEGMENT_DEFAULT_ROUTE | SEGMENT_ON_LINK | SEGMENT_AUTONOMOUS);
 }
 
@@ -234,6 +234,15 @@ static const struct number {
     N(INNER_MTU_MAX),
     N(INNER_MTU_DEFAULT),
     N(CARRIER_WAIT),
+    N(OUTER_MTU_SAFE),
+    N(PMTU_TRIES),
+    N(PMTU_WAIT_MIN),
+    N(PMTU_WAIT_MAX),
+    N(PMTU_CONFIRM),
+    N(PMTU_CONFIRM_SMALL),
+    N(PMTU_RAISE),
+    N(PMTU_RAISE_LATE),
+    N(PMTU_RAISES),
     N(AMPLIFY_FACTOR),
     N(LEARNED_PER_MEMBER),
     N(ASSIGNED_PER_MEMBER),

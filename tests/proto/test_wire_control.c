@@ -33,21 +33,15 @@ static void control_every_length(void **state)
         size_t min, max;
         int got; /* when the length is right */
     } rows[] = {
-        { TLV_CONFIRM, 2, 2, 1 },
-        { TLV_CONFIRM_ACK, 2, 2, 1 },
-        { TLV_KEEPALIVE_REQ, 8, 8, 1 },
-        { TLV_KEEPALIVE_ACK, 8, 8, 1 },
-        { TLV_MTU_PROBE, 2, 2, 1 },
-        { TLV_MTU_PROBE_ACK, 2, 2, 1 },
-        { TLV_MTU_SET, 2, 2, 1 },
-        { TLV_SETTINGS, 8, 1300, 1 },
-        { TLV_LOGIN, 1200, 1200, 1 },
-        { TLV_LOGIN_REPLY, 60, 1200, 1 },
-        { TLV_LOGIN_AGAIN, 0, 0, 1 },
-        { TLV_GOODBYE, 1, 1, 1 },
-        { 76, 0, 1300, 0 },
-        { TLV_VERDICT, 0, 1300, 0 },
-        { TLV_COOKIE, 0, 1300, 0 },
+        { TLV_CONFIRM, 2, 2, 1 },        { TLV_CONFIRM_ACK, 2, 2, 1 },
+        { TLV_KEEPALIVE_REQ, 8, 8, 1 },  { TLV_KEEPALIVE_ACK, 8, 8, 1 },
+        { TLV_MTU_PROBE, 2, 2, 1 },      { TLV_MTU_PROBE_ACK, 2, 2, 1 },
+        { TLV_MTU_SET, 2, 2, 1 },        { TLV_SETTINGS, 8, 1300, 1 },
+        { TLV_LOGIN, 1200, 1200, 1 },    { TLV_LOGIN_REPLY, 60, 1200, 1 },
+        { TLV_LOGIN_AGAIN, 0, 0, 1 },    { TLV_GOODBYE, 1, 1, 1 },
+        { TLV_FRAGMENT, 0, 0, 1 },       { TLV_FRAG_PROBE, 2, 2, 1 },
+        { TLV_FRAG_PROBE_ACK, 2, 2, 1 }, { 79, 0, 1300, 0 },
+        { TLV_VERDICT, 0, 1300, 0 },     { TLV_COOKIE, 0, 1300, 0 },
         { 0x4040, 0, 1300, 0 },
     };
     (void)state;
@@ -68,8 +62,8 @@ static void control_every_length(void **state)
 
 static void control_every_number(void **state)
 {
-    static const unsigned probes[] = { TLV_CONFIRM, TLV_CONFIRM_ACK, TLV_MTU_PROBE,
-                                       TLV_MTU_PROBE_ACK };
+    static const unsigned probes[] = { TLV_CONFIRM,       TLV_CONFIRM_ACK, TLV_MTU_PROBE,
+                                       TLV_MTU_PROBE_ACK, TLV_FRAG_PROBE,  TLV_FRAG_PROBE_ACK };
     (void)state;
 
     for (unsigned v = 0; v <= 0xffff; v += v > 100 && v < 65000 && v % 100 == 50 ? 37 : 1) {
@@ -111,7 +105,7 @@ static void control_put_refuses(void **state)
     static const struct control rows[] = {
         { .type = TLV_PAD },
         { .type = TLV_VERDICT },
-        { .type = (enum tlv_type)76 },
+        { .type = (enum tlv_type)79 },
         { .type = TLV_LOGIN, .body = body, .body_len = 1199 },
         { .type = TLV_LOGIN, .body = body, .body_len = 1201 },
         { .type = TLV_LOGIN_REPLY, .body = body, .body_len = 59 },
@@ -131,7 +125,7 @@ static void control_put_refuses(void **state)
 
 static struct control random_control(uint64_t *seed, const uint8_t *body)
 {
-    struct control c = { .type = (enum tlv_type)(TLV_CONFIRM + rnd_below(seed, 12)) };
+    struct control c = { .type = (enum tlv_type)(TLV_CONFIRM + rnd_below(seed, 15)) };
 
     switch (c.type) {
     case TLV_KEEPALIVE_REQ:
@@ -151,6 +145,7 @@ static struct control random_control(uint64_t *seed, const uint8_t *body)
         c.body_len = (uint16_t)(60 + rnd_below(seed, 1141));
         break;
     case TLV_LOGIN_AGAIN:
+    case TLV_FRAGMENT:
         break;
     case TLV_GOODBYE:
         c.goodbye = (enum goodbye)rnd_below(seed, 3);

@@ -274,6 +274,72 @@ static void mtu_set(void **state) /* R17 */
     }
 }
 
+/* sent_to() - the last datagram of the last call to @g */
+static const struct dgram *sent_to(const struct guest *g)
+{
+    for (unsigned i = rig.out.n_dg; i-- > 0;)
+        if (endpoint_eq(rig.out.dg[i].peer, g->ep))
+            return &rig.out.dg[i];
+    fail_msg("nothing was sent");
+    return NULL;
+}
+
+/* DF follows the member alone: off until it has said what its path takes, then as it says. Answers
+ * to probes have a DF of their own. */
+static void fragments(void **state)
+{
+    static const struct {
+        bool set, fragment;
+    } rows[] = {
+        { false, true }, { true, false }, { true, true }, { true, true }, { true, false }
+    };
+    uint8_t p[RIG_BUF], tlv[64];
+
+    (void)state;
+    two_members();
+    guest_control(&b, &rig, &(struct control){ .type = TLV_MTU_SET, .size = 1434 }, 0);
+    for (unsigned i = 0; i < N(rows); i++) {
+        uint8_t df = rows[i].fragment ? DGRAM_MAY_FRAGMENT : 0;
+        struct wr w = wr_of(tlv, sizeof(tlv));
+        if (rows[i].set)
+            wire_ctl_put(&w, &(struct control){ .type = TLV_MTU_SET, .size = 1280 });
+        if (rows[i].set && rows[i].fragment)
+            wire_ctl_put(&w, &(struct control){ .type = TLV_FRAGMENT });
+        if (w.off)
+            guest_send(&a, &rig, KIND_CONTROL, tlv, w.off);
+        assert_int_equal(rig_member(&rig, &a)->fragment, rows[i].fragment);
+        size_t len = put_udp6(p, guest_addr(&b), guest_addr(&a), 1280);
+        guest_ip(&b, &rig, KIND_PEER, rig_member(&rig, &a)->mac, p, len);
+        assert_int_equal(sent_to(&a)->flags, df);
+        assert_int_equal(sent_to(&a)->len, 1318);
+        len = put_udp6(p, ip6_of("2001:db8:ffff::1"), guest_addr(&a), 1280);
+        rig_tun(&rig, p, len);
+        assert_int_equal(sent_to(&a)->flags, df);
+        guest_control(&a, &rig, &(struct control){ .type = TLV_KEEPALIVE_REQ, .number = 1 }, 0);
+        assert_int_equal(sent_to(&a)->flags, df);
+        guest_control(&a, &rig, &(struct control){ .type = TLV_MTU_PROBE, .size = 1318 }, 1318);
+        assert_int_equal(guest_has_control(&a, TLV_MTU_PROBE_ACK, NULL), 1);
+        assert_int_equal(sent_to(&a)->flags, 0);
+        guest_control(&a, &rig, &(struct control){ .type = TLV_FRAG_PROBE, .size = 1318 }, 1318);
+        assert_int_equal(guest_has_control(&a, TLV_FRAG_PROBE_ACK, NULL), 1);
+        assert_int_equal(sent_to(&a)->flags, DGRAM_MAY_FRAGMENT);
+        assert_int_equal(sent_to(&a)->len, 1318);
+        /* nobody else's */
+        len = put_udp6(p, guest_addr(&a), guest_addr(&b), 1280);
+        guest_ip(&a, &rig, KIND_PEER, rig_member(&rig, &b)->mac, p, len);
+        assert_int_equal(sent_to(&b)->flags, 0);
+    }
+    /* a rekey changes nothing, a login from outside begins anew */
+    guest_rekey(&a, &rig);
+    assert_false(rig_member(&rig, &a)->fragment);
+    guest_rejoin(&a, &rig);
+    assert_true(rig_member(&rig, &a)->fragment);
+    /* a probe that claims more than it has */
+    guest_control(&a, &rig, &(struct control){ .type = TLV_FRAG_PROBE, .size = 1318 }, 100);
+    assert_int_equal(rig.out.n_dg, 0);
+    assert_int_equal(rig_drops(&rig, DROP_CONTROL), 1);
+}
+
 static void unasked_adverts(void **state) /* R19, R22 */
 {
     unsigned n = 0;
@@ -316,6 +382,7 @@ int main(void)
         ROW(only_the_first_probe),
         ROW(control_flood),
         ROW(mtu_set),
+        ROW(fragments),
         ROW(unasked_adverts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,6 +245,7 @@ static struct sim_client *add_client(struct sim *w)
     c->w = w;
     c->id = (int)w->n_clients;
     /* A block of /16s that fold to MACs of their own. */
+    c->outer_mtu = 1500;
     c->ip = (be32){ { (uint8_t)(100 + 4 * (w->n_clients % 16)), 64, (uint8_t)w->n_clients, 7 } };
     client_config_defaults(&c->conf);
     memcpy(c->conf.router[0].key, w->router.conf.public_key, KEY_LEN);

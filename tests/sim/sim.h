@@ -46,12 +46,16 @@ struct sim;
 struct sim_pipe { /* one direction of the network */
     double loss_pct, dup_pct;
     mono_ns delay_min, delay_max; /* drawn for each datagram, so a span reorders */
+    unsigned
+        mtu; /* IPv4 packets longer than this are lost without a word if they carry DF; 0: none */
+    bool no_fragments; /* and if they do not */
 };
 
 struct sim_dgram { /* on the wire, after the NAT of a client */
     struct endpoint from, to;
     uint16_t len;
     uint8_t *p;    /* len octets */
+    bool frag;     /* without DF */
     bool forged;   /* an attacker's */
     bool answered; /* its sender had heard the router from that endpoint */
 };
@@ -89,7 +93,8 @@ struct sim_client {
     struct sim_spin spin;
     bool resolving;
 
-    be32 ip; /* outside address of its NAT */
+    uint16_t outer_mtu; /* of its interface to the network */
+    be32 ip;            /* outside address of its NAT */
     struct sim_sock sock[CLIENT_SOCKS];
     struct endpoint forced[8]; /* outside endpoints of the mappings to come */
     unsigned n_forced, used_forced;
@@ -158,7 +163,7 @@ struct sim {
     /* what was seen */
     uint64_t n_type[8]; /* datagrams sent, by enum wire_type */
     uint64_t n_stray;   /* arrived where nobody is */
-    uint64_t n_lost, n_duplicated;
+    uint64_t n_lost, n_duplicated, n_too_long;
 
     /* the test's eyes and hands; both may be NULL. tap: every datagram when it leaves (forged ones
      * not). filter: false loses it. stray: arrived where nobody is. */

@@ -85,7 +85,7 @@ void sim_client_start(struct sim_client *c)
     memset(c->sock, 0, sizeof(c->sock));
     memset(&c->dev, 0, sizeof(c->dev));
     client_engine_init(c->e, &c->conf, c->w->now);
-    client_engine_path(c->e, 1500);
+    client_engine_path(c->e, c->outer_mtu, c->w->now);
     sim_client_tick(c);
 }
 

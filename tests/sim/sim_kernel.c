@@ -306,7 +306,7 @@ void sim_kernel_frame(struct sim_client *c, const uint8_t *p, size_t len)
     memcpy(copy, p, len);
     sim_check(c->w, be16_load(copy + 2 * MAC_LEN) == ETHERTYPE_IP6);
     sim_check(c->w, frame_parse(&f, copy + ETH_LEN, len - ETH_LEN) == DROP_NONE);
-    sim_check(c->w, f.len <= c->dev.mtu);
+    sim_check(c->w, f.len <= c->e->pmtu.cap); /* what was under way when the MTU fell is heard */
     if (ip6_is_multicast(f.dst)) {
         sim_check(c->w, mac_eq(mac_load(copy), mac_multicast(f.dst)));
     } else {

@@ -126,6 +126,11 @@ static void put(struct sim *w, const struct sim_pipe *p, const struct sim_dgram 
         trace_wire(w, d, type, " LOST");
         return;
     }
+    if (p->mtu && d->len + OUTER_IP_UDP > p->mtu && (!d->frag || p->no_fragments)) {
+        w->n_too_long++;
+        trace_wire(w, d, type, " TOO LONG");
+        return;
+    }
     unsigned copies = 1;
     if (sim_lost(w, p->dup_pct)) {
         copies = 2;
@@ -154,6 +159,7 @@ void sim_wire_up(struct sim_client *c, unsigned sock, const struct dgram *d)
                              .to = d->peer,
                              .len = d->len,
                              .p = d->p,
+                             .frag = d->flags & DGRAM_MAY_FRAGMENT,
                              .answered = sim_place(c->w, s->outside)->hears });
 }
 
@@ -161,7 +167,11 @@ void sim_wire_down(struct sim *w, const struct dgram *d)
 {
     sim_check_octets(w, d);
     put(w, &w->down,
-        &(struct sim_dgram){ .from = sim_router_ep(w), .to = d->peer, .len = d->len, .p = d->p });
+        &(struct sim_dgram){ .from = sim_router_ep(w),
+                             .to = d->peer,
+                             .len = d->len,
+                             .p = d->p,
+                             .frag = d->flags & DGRAM_MAY_FRAGMENT });
 }
 
 void sim_inject(struct sim *w, struct endpoint from, struct endpoint to, const uint8_t *p,

@@ -129,6 +129,9 @@ void client_engine_tick(struct client_engine *e, mono_ns now, struct entropy *rn
     login_tick(&e->login, &e->tunnel, &t);
     if (probes_run(e)) {
         enum pmtu_news news = pmtu_tick(&e->pmtu, &e->tunnel, &t, e->alive.heard);
+        if (e->pmtu.ask && e->alive.unanswered == 0)
+            alive_ask(&e->alive);
+        e->pmtu.ask = false;
         member_path(e, &t, news);
     }
     if (now >= e->carrier_at)

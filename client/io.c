@@ -311,7 +311,8 @@ static bool find_path(struct io *io, mono_ns at)
     if (!io->nl || be32_get(to.ip) == 0)
         return false;
     if (nl_path_get(io->nl, to.ip, &now) == 0)
-        client_engine_path(&io->engine, (uint16_t)(now.mtu > UINT16_MAX ? UINT16_MAX : now.mtu), at);
+        client_engine_path(&io->engine, (uint16_t)(now.mtu > UINT16_MAX ? UINT16_MAX : now.mtu),
+                           at);
     bool other = memcmp(&now, &io->path, sizeof(now)) != 0;
     io->path = now;
     return other;

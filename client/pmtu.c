@@ -230,14 +230,6 @@ static void send_probe(const struct pmtu *p, struct tunnel *tn, const struct tur
     tunnel_probe(tn, t, c, n, size, frag);
 }
 
-/* small_probe() - what is certain to pass, so that silence can be told from a black hole */
-static void small_probe(struct tunnel *tn, const struct turn *t)
-{
-    struct control c = { .type = TLV_MTU_PROBE, .size = PROBE_MIN_LEN };
-
-    tunnel_probe(tn, t, &c, 1, PROBE_MIN_LEN, true);
-}
-
 /* ---- time ---- */
 
 /* confirm_due() - when the size in use shall be probed again */
@@ -301,7 +293,7 @@ static enum pmtu_news tick_ladder(struct pmtu *p, struct tunnel *tn, const struc
     if (p->doubt != INNER_MTU_MIN)
         send_probe(p, tn, t, base, false);
     send_probe(p, tn, t, base, true);
-    small_probe(tn, t);
+    p->ask = true;
     return PMTU_SAME;
 }
 

@@ -16,7 +16,8 @@
  * Probe and answer are padded to the same size, so both directions are proved. ICMP plays no part.
  * An answer that is late raises the MTU all the same, so that a stall of some seconds (a full
  * queue) is no lasting harm. Silence from the router is alive's business: a size counts as failed
- * only when something else was heard meanwhile, for which each round has a small probe.
+ * only when something else was heard meanwhile, for which @ask
+ * wants a keepalive in each round.
  *
  * Sizes on the wire are of whole datagrams: inner MTU + PEER_OVERHEAD - OUTER_IP_UDP.
  * Does not: find how large fragments may be (IPv4 routers cut again), or send fragments smaller
@@ -69,6 +70,7 @@ struct pmtu {
     mono_ns raise_at;  /* look up again; NEVER at the cap */
     unsigned raises;   /* looks since the last growth */
 
+    bool ask;       /* a keepalive is wanted, to tell a narrow path from a dead one */
     unsigned tells; /* MTU_SET still to repeat */
     mono_ns tell_at;
 };

@@ -30,7 +30,7 @@ static void mark_sent(struct tunnel *tn, const uint8_t *hdr, unsigned n, mono_ns
 }
 
 static bool emit(const struct turn *t, uint8_t *p, size_t len, struct endpoint to, uint8_t sock,
-                 bool frag)
+                 uint8_t flags)
 {
     struct dgram *d = out_dgram(t->out);
 
@@ -42,13 +42,13 @@ static bool emit(const struct turn *t, uint8_t *p, size_t len, struct endpoint t
     d->sock = sock;
     d->p = p;
     d->len = (uint16_t)len;
-    d->flags = frag ? DGRAM_MAY_FRAGMENT : 0;
+    d->flags = flags;
     return true;
 }
 
 bool tunnel_emit(const struct turn *t, uint8_t *p, size_t len, struct endpoint to, uint8_t sock)
 {
-    return emit(t, p, len, to, sock, true);
+    return emit(t, p, len, to, sock, DGRAM_MAY_FRAGMENT);
 }
 
 enum how { /* DF of a DATA */
@@ -57,11 +57,12 @@ enum how { /* DF of a DATA */
            FRAGMENTED,
 };
 
-static bool may_fragment(const struct tunnel *tn, size_t len, enum how how)
+static uint8_t flags_of(const struct tunnel *tn, size_t len, enum how how)
 {
-    if (how != AS_PATH)
-        return how == FRAGMENTED;
-    return tn->fragment || len + OUTER_IP_UDP > tn->outer_mtu;
+    if (how == WHOLE)
+        return DGRAM_ALONE;
+    bool frag = how == FRAGMENTED || tn->fragment || len + OUTER_IP_UDP > tn->outer_mtu;
+    return frag ? DGRAM_MAY_FRAGMENT : 0;
 }
 
 static unsigned send_run(struct tunnel *tn, const struct turn *t, struct pkt *pt,
@@ -82,7 +83,7 @@ static unsigned send_run(struct tunnel *tn, const struct turn *t, struct pkt *pt
     mark_sent(tn, pt[0].p, n, t->now);
     tn->last_tx = t->now;
     for (unsigned i = 0; i < n; i++) {
-        emit(t, pt[i].p, pt[i].len, tn->router, tn->sock, may_fragment(tn, pt[i].len, how));
+        emit(t, pt[i].p, pt[i].len, tn->router, tn->sock, flags_of(tn, pt[i].len, how));
         tn->tx_octets += pt[i].len;
     }
     tn->tx_datagrams += n;

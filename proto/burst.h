@@ -29,6 +29,10 @@ struct dgram {
 
 #define DGRAM_MAY_FRAGMENT 0x01 /* send without DF (paths below 1 346 octets, DESIGN MTU) */
 
+/* A probe of the path's MTU: it shares no message with others (UDP_SEGMENT), which would be lost
+ * with it. */
+#define DGRAM_ALONE 0x02
+
 /* A packet of a TUN (starts with the IPv6 header) or a frame of a TAP (starts with 14 octets of
  * Ethernet). In buffers given to an engine PKT_HEADROOM octets before p and PKT_TAILROOM octets
  * behind p + len are the engine's to write. */

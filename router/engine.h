@@ -22,7 +22,7 @@
 #define LOGINS_PER_WAKEUP 16u
 
 /* room in out's arena that one call can use up at the most */
-#define ROUTER_ARENA ((size_t)512 * 1024)
+#define ROUTER_ARENA ((size_t)1024 * 1024) /* 64 copies of 9 000 octets, and answers */
 
 struct router_engine; /* router/state.h */
 

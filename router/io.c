@@ -25,6 +25,7 @@
 #include "proto/host/seccomp.h"
 #include "proto/segment.h"
 #include "router/report.h"
+#include "router/tun.h"
 #include "router/uplink.h"
 
 #define ROUNDS      4u
@@ -52,6 +53,7 @@ struct io {
     struct tap *tun;
     struct control_server *control;
     struct nl_watch *link; /* of the TUN */
+    enum tun_state tun_state;
     struct ev_io udp_read, udp_write, tun_read, link_read;
     struct entropy_source entropy;
     mono_ns started;
@@ -206,7 +208,8 @@ static void on_link(struct ev_loop *ev, struct ev_io *w, int what)
 {
     struct io *io = w->data;
     struct nl_event e;
-    bool up;
+    enum tun_state is;
+    bool mended;
 
     (void)ev;
     (void)what;
@@ -216,12 +219,13 @@ static void on_link(struct ev_loop *ev, struct ev_io *w, int what)
         tun_gone(io);
         return;
     }
-    if (!(e.what & NL_DEVICE_LINK) || uplink_works(io->tun, &e, &up) < 0)
+    if (!(e.what & (NL_DEVICE_LINK | NL_DEVICE_ADDRESS)) ||
+        tun_look(io->conf, io->tun, true, &is, &mended) < 0)
         return;
     mono_ns now = mono_now();
-    if (router_engine_uplink(io->re, up, now))
-        log_warn("uplink %s is %s; clients are told", io->conf->uplink_device,
-                 up ? "back" : "down");
+    tun_report(io->conf, io->tun_state, is, mended);
+    io->tun_state = is;
+    router_engine_uplink(io->re, is == TUN_WORKS, now);
     settle(io, now);
 }
 

@@ -73,6 +73,8 @@ static void emit(struct member *m, const struct pkt *pt, const uint8_t *df, unsi
         d->p = pt[i].p;
         if (df[i] == TXQ_FRAGMENTS || (df[i] == TXQ_AS_PATH && m->fragment))
             d->flags = DGRAM_MAY_FRAGMENT;
+        else if (df[i] == TXQ_WHOLE)
+            d->flags = DGRAM_ALONE;
         m->tx_packets++;
         m->tx_octets += pt[i].len;
     }

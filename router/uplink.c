@@ -3,14 +3,13 @@
 #include "router/uplink.h"
 
 #include <errno.h>
-#include <linux/if_addr.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "proto/host/log.h"
 #include "proto/host/netlink.h"
 #include "proto/host/sysctl.h"
-#include "proto/mac.h"
+#include "router/tun.h"
 
 static void explain_open(const char *name, int err)
 {
@@ -48,11 +47,7 @@ static int configure(struct nl *nl, struct tap *t, const struct router_config *c
 {
     unsigned ifindex = tap_ifindex(t);
     char path[96];
-    struct nl_addr a = { .addr = c->address,
-                         .plen = c->prefix.len,
-                         .flags = IFA_F_NODAD,
-                         .valid_s = NL_FOREVER,
-                         .preferred_s = NL_FOREVER };
+    struct nl_addr a = tun_address(c);
 
     snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", tap_name(t));
     sysctl_set(path, "0");
@@ -62,7 +57,7 @@ static int configure(struct nl *nl, struct tap *t, const struct router_config *c
      */
     int err = nl_link_no_addresses(nl, ifindex);
     if (!err)
-        err = nl_link_up(nl, ifindex, c->mtu ? c->mtu : INNER_MTU_DEFAULT);
+        err = nl_link_up(nl, ifindex, tun_mtu(nl, c));
     if (!err)
         err = nl_addr_add(nl, ifindex, &a);
     if (err)
@@ -98,22 +93,5 @@ int uplink_open(const struct router_config *c, struct tap **ret, struct nl_watch
     }
     check_forwarding();
     *ret = t;
-    return 0;
-}
-
-int uplink_works(const struct tap *t, const struct nl_event *e, bool *ret_up)
-{
-    struct nl_link link = e->link;
-
-    if (e->what & NL_LOST || link.ifindex == 0) {
-        struct nl *nl = NULL;
-        int err = nl_open(&nl);
-        if (!err)
-            err = nl_link_get(nl, tap_ifindex(t), &link);
-        nl_close(nl);
-        if (err)
-            return err;
-    }
-    *ret_up = link.up && link.carrier;
     return 0;
 }

@@ -21,9 +21,4 @@
  * Return: 0 or -errno (logged) */
 int uplink_open(const struct router_config *c, struct tap **ret, struct nl_watch **ret_watch);
 
-/* uplink_works() - is the device up, as @e (NL_DEVICE_LINK) says, or the kernel when words of it
- * were lost? Needs no privilege.
- * Return: 0 or -errno, *ret_up untouched */
-int uplink_works(const struct tap *t, const struct nl_event *e, bool *ret_up);
-
 #endif

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -204,6 +205,35 @@ static void each_link(const struct nlmsghdr *nlh, void *arg)
 {
     if (nlh->nlmsg_type == RTM_NEWLINK)
         nl_parse_link(nlh, arg);
+}
+
+static void each_mtu(const struct nlmsghdr *nlh, void *arg)
+{
+    const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+    uint32_t *most = arg;
+    struct nl_link link;
+
+    if (nlh->nlmsg_type != RTM_NEWLINK || ifi->ifi_type != ARPHRD_ETHER ||
+        ifi->ifi_flags & IFF_LOOPBACK)
+        return;
+    nl_parse_link(nlh, &link);
+    if (link.up && link.mtu > *most)
+        *most = link.mtu;
+}
+
+int nl_widest_link(struct nl *nl, uint32_t *ret_mtu)
+{
+    int err = -EINTR;
+
+    for (int i = 0; i < DUMP_TRIES && err == -EINTR; i++) {
+        struct nlmsghdr *nlh = nl_begin(nl, RTM_GETLINK, NLM_F_DUMP);
+        struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+
+        ifi->ifi_family = AF_UNSPEC;
+        *ret_mtu = 0;
+        err = nl_talk(nl, each_mtu, ret_mtu);
+    }
+    return err;
 }
 
 static struct nlmsghdr *begin_link(struct nl *nl, int type, unsigned ifindex,

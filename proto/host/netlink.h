@@ -144,6 +144,10 @@ struct nl_path {
  * Return: 0; -ENETUNREACH no route; other -errno. @ret is untouched on failure. */
 int nl_path_get(struct nl *nl, be32 dst, struct nl_path *ret);
 
+/* nl_widest_link() - greatest MTU of the Ethernet links that are up (no loopback, no TUN)
+ * Return: 0, *@ret_mtu is 0 when there is none; -errno */
+int nl_widest_link(struct nl *nl, uint32_t *ret_mtu);
+
 /* ---- watch ---- */
 
 #define NL_UNDERLAY       0x01 /* some link, IPv4 address or IPv4 route changed: the path may have */

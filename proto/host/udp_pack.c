@@ -20,7 +20,8 @@ struct build {
 
 static bool goes_alone(const struct dgram *d)
 {
-    return (d->flags & DGRAM_MAY_FRAGMENT) || d->len == 0 || d->len > UDP_PACK_OCTETS;
+    return (d->flags & (DGRAM_MAY_FRAGMENT | DGRAM_ALONE)) || d->len == 0 ||
+           d->len > UDP_PACK_OCTETS;
 }
 
 static bool joins(const struct udp_msg *m, bool closed, const struct dgram *opener,

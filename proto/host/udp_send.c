@@ -98,8 +98,8 @@ struct walk {
     bool suspect;    /* the kernel refused the run that is now sent singly (EINVAL) */
 };
 
-/* Prepare the next call: up to UDP_BURST messages that carry DF, or a single one that may be
- * fragmented. Return: how many; *@ret_frag: which of the two */
+/* Prepare the next call: up to UDP_BURST messages that carry DF, or as many datagrams that may
+ * be fragmented, each for itself. Return: how many; *@ret_frag: which of the two */
 static unsigned prepare(struct udp *u, const struct dgram *dg, const struct walk *w, bool *ret_frag)
 {
     unsigned n = 0, msg = w->msg;
@@ -107,7 +107,7 @@ static unsigned prepare(struct udp *u, const struct dgram *dg, const struct walk
     *ret_frag = dg[u->pack.order[w->at]].flags & DGRAM_MAY_FRAGMENT;
     for (unsigned at = w->at; at < w->n && n < UDP_BURST; at += u->tx_n[n++]) {
         const struct dgram *d = &dg[u->pack.order[at]];
-        if (n > 0 && (*ret_frag || (d->flags & DGRAM_MAY_FRAGMENT)))
+        if (n > 0 && *ret_frag != (bool)(d->flags & DGRAM_MAY_FRAGMENT))
             break;
         if (at == w->singly && w->at < at)
             break; /* first see how those fare */

@@ -456,7 +456,7 @@ static void test_probed(void **state)
     client_engine_udp(&w.e, w.now, &w.rnd, &d, 1, &w.out);
     assert_int_equal(w.out.n_dg, 1);
     assert_int_equal(w.out.dg[0].len, 900);
-    assert_int_equal(w.out.dg[0].flags, 0);
+    assert_int_equal(w.out.dg[0].flags, DGRAM_ALONE);
     out_reset(&w.out);
     d.len = w.flight[2].len;
     d.p = w.flight[2].buf + PKT_HEADROOM;

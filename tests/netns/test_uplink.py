@@ -31,6 +31,23 @@ def default_routes(client):
     return client.ns.ip_json("-6", "route", "show", "default", "dev", TAP)
 
 
+def test_uplink_loses_its_ipv6():
+    """Below 1280 octets the kernel takes IPv6 off a device for good: said, with what to do, and clients are told."""
+    with Lab() as lab:
+        r, a, _ = two_clients(lab)
+        assert a.ns.ping(WEB6) == 1
+        lab.r.ip(f"link set {TUN} mtu 1000")
+        r.wait_log(r"MTU of sixtap0 below 1280")
+        wait_for("no default route", lambda: not default_routes(a), timeout=SOON)
+        lab.r.ip(f"link set {TUN} mtu 1434")
+        found = r.wait_log(r"run: (ip addr add \S+ dev \S+ nodad)").group(1)
+        assert not default_routes(a), "without the address nothing comes back"
+        lab.r.run(*found.split())
+        r.wait_log(rf"uplink {TUN} is back")
+        wait_for("a default route again", lambda: default_routes(a), timeout=SOON)
+        wait_for("the world to be reached again", lambda: a.ns.ping(WEB6, wait=0.5))
+
+
 @pytest.mark.parametrize("configure", ["netlink", "ra"])
 def test_uplink_down_and_up(configure):
     with Lab() as lab:

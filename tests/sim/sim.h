@@ -46,9 +46,6 @@ struct sim;
 struct sim_pipe { /* one direction of the network */
     double loss_pct, dup_pct;
     mono_ns delay_min, delay_max; /* drawn for each datagram, so a span reorders */
-    unsigned
-        mtu; /* IPv4 packets longer than this are lost without a word if they carry DF; 0: none */
-    bool no_fragments; /* and if they do not */
 };
 
 struct sim_dgram { /* on the wire, after the NAT of a client */
@@ -142,8 +139,11 @@ struct sim {
     mono_ns now;
     uint64_t seed, rng, seq;
     struct sim_pipe up, down;
-    bool trace;      /* SIM_TRACE is set: print what happens */
-    mono_ns quantum; /* arrivals are rounded up to a multiple, so that there are bursts */
+    /* IPv4 packets longer than this are lost without a word if they carry DF; 0: none */
+    unsigned mtu_up, mtu_down;
+    bool no_fragments; /* and if they do not */
+    bool trace;        /* SIM_TRACE is set: print what happens */
+    mono_ns quantum;   /* arrivals are rounded up to a multiple, so that there are bursts */
 
     struct sim_event *heap;
     unsigned n_heap, cap_heap;

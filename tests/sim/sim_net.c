@@ -126,7 +126,8 @@ static void put(struct sim *w, const struct sim_pipe *p, const struct sim_dgram 
         trace_wire(w, d, type, " LOST");
         return;
     }
-    if (p->mtu && d->len + OUTER_IP_UDP > p->mtu && (!d->frag || p->no_fragments)) {
+    unsigned mtu = p == &w->up ? w->mtu_up : w->mtu_down;
+    if (mtu && d->len + OUTER_IP_UDP > mtu && (!d->frag || w->no_fragments)) {
         w->n_too_long++;
         trace_wire(w, d, type, " TOO LONG");
         return;

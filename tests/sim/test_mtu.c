@@ -91,8 +91,8 @@ static void black_hole(void **state)
                 w->flow[f].pay_len = 1350;
             }
             sim_run(w, time_s(5) + time_ms(sim_below(w, 4000)));
-            w->up.mtu = rows[i].up;
-            w->down.mtu = rows[i].down;
+            w->mtu_up = rows[i].up;
+            w->mtu_down = rows[i].down;
             mono_ns hole = w->now;
             if (!sim_until(w, settled, time_s(15)))
                 sim_fail(w, "%s: MTU %u and %u after 15 s", rows[i].name, w->client[0]->dev.mtu,
@@ -109,7 +109,7 @@ static void black_hole(void **state)
             sim_check(w, w->client[0]->events[EVENT_LOGGED_IN] == 1);
             sim_check(w, w->client[0]->n_carrier_off == 0);
             /* and back */
-            w->up.mtu = w->down.mtu = 0;
+            w->mtu_up = w->mtu_down = 0;
             sim_check(w, sim_until(w, wide, time_s(75)));
             full(w);
             sim_free(w);
@@ -155,7 +155,7 @@ static void narrow_from_the_start(void **state)
             struct row r = { .least = 1280, .most = 1280, .fragment = true };
             struct sim *w = sim_new(7 + i, 2);
             w->arg = &r;
-            w->up.mtu = w->down.mtu = paths[i];
+            w->mtu_up = w->mtu_down = paths[i];
             for (unsigned k = 0; iface && k < 2; k++)
                 w->client[k]->outer_mtu = (uint16_t)paths[i];
             sim_start(w);
@@ -184,7 +184,7 @@ static void loss(void **state)
         sim_talk(w, time_s(300));
         sim_run(w, time_s(150));
         sim_check(w, sim_until(w, wide, time_s(10)));
-        w->up.mtu = w->down.mtu = 1400;
+        w->mtu_up = w->mtu_down = 1400;
         sim_check(w, sim_until(w, settled, time_s(30)));
         sim_check(w, w->client[0]->events[EVENT_LOGGED_IN] == 1);
         sim_free(w);

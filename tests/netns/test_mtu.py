@@ -98,7 +98,9 @@ def forget_path_mtu(*nets):
 
 def look_again(c):
     """The way to the router changes: the client looks for a better MTU now, not within a minute."""
-    c.ns.ip("link set wan mtu 1499", "link set wan mtu 1500")
+    c.ns.ip("link set wan mtu 1499")
+    c.wait_status("the client to see it", lambda s: s["mtu_most"] == 1433)
+    c.ns.ip("link set wan mtu 1500")
 
 
 def check_full_size(lab, a, b, mtu):

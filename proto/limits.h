@@ -54,7 +54,7 @@
 #define PMTU_TRIES         3u                /* unanswered probes of a size: it does not pass */
 #define PMTU_WAIT_MIN      (300 * NS_PER_MS) /* for an answer: 4 round trips, within these */
 #define PMTU_WAIT_MAX      (1 * NS_PER_S)
-#define PMTU_CONFIRM       (4 * NS_PER_S) /* a size in use is probed again, while large packets pass */
+#define PMTU_CONFIRM       (3 * NS_PER_S) /* a size in use is probed again, while large packets pass */
 #define PMTU_CONFIRM_SMALL (8 * NS_PER_S)  /* while only small ones do */
 #define PMTU_RAISE         (60 * NS_PER_S) /* has the path grown? */
 #define PMTU_RAISE_LATE    (600 * NS_PER_S)

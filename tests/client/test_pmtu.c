@@ -318,7 +318,7 @@ static void test_cost(void **state)
     assert_int_equal(w.r.probes, before);
     w.n_event = 0;
     traffic(time_s(80), 1434);
-    assert_in_range(w.r.probes - before, 17, 20); /* one every 4 s */
+    assert_in_range(w.r.probes - before, 22, 27); /* one every 3 s */
     before = w.r.probes;
     traffic(time_s(80), 100);
     assert_in_range(w.r.probes - before, 8, 10); /* one every 8 s */

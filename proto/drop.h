@@ -40,6 +40,8 @@
     X(IP_VERSION, "ip_version", "not version 6")                                                   \
     X(IP_LENGTH, "ip_length", "payload length does not fit the packet")                            \
     X(EXT_CHAIN, "extension_chain", "extension headers malformed, too many or undecidable")        \
+    X(OPTION, "option", "unknown option that asks for the packet to be discarded")                 \
+    X(ROUTING, "routing_header", "Routing header with segments left, addressed to the router")     \
     X(FRAG, "fragment", "fragment that must not be taken")                                         \
     X(TOO_BIG, "too_big", "larger than the receiver's MTU")                                        \
     X(SRC_INVALID, "source_invalid", "source address that can never be one")                       \
@@ -48,6 +50,7 @@
     X(DST_INVALID, "destination_invalid", "destination that can never be one")                     \
     X(DST_SELF, "destination_self", "addressed to its own sender")                                 \
     X(NO_OWNER, "no_owner", "destination in the segment that nobody owns")                         \
+    X(NO_SERVICE, "no_service", "to the router itself, which does not speak that")                 \
     X(SCOPE, "scope", "beyond the scope of the source address")                                    \
     X(NO_UPLINK, "no_uplink", "destination outside the segment and no uplink")                     \
     X(MULTICAST, "multicast", "multicast that is not carried")                                     \

@@ -74,6 +74,7 @@ static size_t upper_min(uint8_t nh)
 static bool frag_mark(struct frame *f, const uint8_t *h)
 {
     uint16_t word = be16_load(h + 2);
+    f->atomic = (word & (FRAG_OFFSET | FRAG_MORE)) == 0 && (!f->fragment || f->atomic);
     f->fragment = true;
     f->later_fragment = (word & FRAG_OFFSET) != 0;
     return (word & FRAG_MORE) != 0;
@@ -107,6 +108,7 @@ static enum drop walk(struct frame *f)
         if (f->nh == NH_FRAGMENT)
             more |= frag_mark(f, h);
         f->nh = h[0];
+        f->nh_at = (uint16_t)off;
         off += len;
         if (f->later_fragment)
             break;
@@ -135,6 +137,7 @@ enum drop frame_parse(struct frame *ret, uint8_t *p, size_t len)
         .p = p,
         .len = (uint16_t)(IP6_HDR_LEN + pay_len),
         .nh = p[6],
+        .nh_at = 6,
         .hop_limit = p[7],
         .tos = (uint8_t)(p[0] << 4 | p[1] >> 4),
         .src = ip6_load(p + 8),

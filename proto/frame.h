@@ -42,10 +42,12 @@ struct frame {
     uint16_t len;   /* 40 + payload length; octets behind it (padding) are trimmed from the view */
     uint16_t upper; /* offset of the upper-layer header (undecided: of what could not be walked); ==
                        len when there is none: next header 59, later fragments */
+    uint16_t nh_at; /* offset of the Next Header field that says nh */
     uint8_t nh;     /* upper-layer protocol (or NH_NONE; or the undecided header's number) */
     uint8_t hop_limit;
     uint8_t tos;         /* traffic class */
     bool fragment;       /* a Fragment header is in the chain (also an atomic one) */
+    bool atomic;         /* every Fragment header says that it is the whole (RFC 6946) */
     bool later_fragment; /* offset > 0: there is no upper-layer header here */
     bool hopopts;        /* has a hop-by-hop header (it is then the first) */
     bool router_alert;   /* that header holds a Router Alert option (RFC 2711) */

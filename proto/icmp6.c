@@ -95,8 +95,8 @@ size_t icmp6_error(uint8_t *out, const struct frame *f, struct ip6 src, uint8_t 
 bool icmp6_echo_valid(const struct frame *f)
 {
     /* Deviation: RFC 4443 4.2 answers every request; nothing is reassembled here, so a fragmented
-     * one is not whole. */
-    if (f->fragment || frame_icmp_type(f) != ICMP6_ECHO_REQUEST)
+     * one is not whole, unless its one fragment is (RFC 6946). */
+    if ((f->fragment && !f->atomic) || frame_icmp_type(f) != ICMP6_ECHO_REQUEST)
         return false;
     const uint8_t *icmp = f->p + f->upper;
     size_t len = (size_t)(f->len - f->upper);
@@ -108,7 +108,7 @@ void icmp6_echo_turn(struct frame *f, struct ip6 src)
     uint8_t *icmp = f->p + IP6_HDR_LEN;
     size_t len = (size_t)(f->len - f->upper);
 
-    assert(!f->fragment && len >= ECHO_HDR && f->p[f->upper] == ICMP6_ECHO_REQUEST);
+    assert((!f->fragment || f->atomic) && len >= ECHO_HDR && f->p[f->upper] == ICMP6_ECHO_REQUEST);
     /* The request's extension headers spoke of its own way (a Routing header must not be sent
      * back): they go. */
     if (f->upper != IP6_HDR_LEN)
@@ -126,7 +126,8 @@ void icmp6_echo_turn(struct frame *f, struct ip6 src)
     f->hop_limit = HOP_LIMIT;
     f->upper = IP6_HDR_LEN;
     f->len = (uint16_t)(IP6_HDR_LEN + len);
-    f->hopopts = f->router_alert = false;
+    f->nh_at = 6;
+    f->hopopts = f->router_alert = f->fragment = f->atomic = false;
     be16_store(f->p + 4, (uint16_t)len);
     f->p[6] = NH_ICMPV6;
     f->p[7] = HOP_LIMIT;

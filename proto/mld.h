@@ -2,8 +2,12 @@
 /* mld.h - Multicast Listener Discovery: reports read, the general query built
  *
  * DOC: the router is the only querier of the segment and keeps listener state per member, so of
- * MLDv2 it needs who listens to which group, not from which sources: a record that asks for some
- * source counts as listening. mld_parse() makes every check before a record may be read.
+ * MLDv2 it needs who listens to which group, not from which sources (R38). A record that asks for
+ * some source, or for all but some, counts as listening to the group; INCLUDE of none is leaving.
+ * ALLOW_NEW_SOURCES of some is listening, BLOCK_OLD_SOURCES says nothing: a listener that blocks
+ * its last source is forgotten when it no longer reports. Deviation: RFC 3810 7 keeps source lists;
+ * as in RFC 5790 (lightweight MLDv2) a listener may get sources it did not ask for, and its host
+ * drops them. mld_parse() makes every check before a record may be read.
  *
  * Standards: RFC 3810 5, 6.2, 9; RFC 2710 3; RFC 2711 (Router Alert); RFC 9777 has the same
  * formats.

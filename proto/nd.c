@@ -235,16 +235,17 @@ static uint8_t preference_bits(int8_t preference)
 }
 
 /* Prefix Information. Source: RFC 4861 4.6.2 */
-static void put_prefix(struct wr *w, const struct nd_ra *ra)
+static void put_prefix(struct wr *w, const struct nd_ra *ra, struct prefix p, uint32_t valid_s,
+                       uint32_t preferred_s)
 {
-    struct ip6 net = ip6_mask(ra->prefix.addr, ra->prefix.len);
+    struct ip6 net = ip6_mask(p.addr, p.len);
     wr_u8(w, OPT_PREFIX);
     wr_u8(w, 4);
-    wr_u8(w, ra->prefix.len);
+    wr_u8(w, p.len);
     wr_u8(w, (uint8_t)((ra->on_link ? PREFIX_L : 0) | (ra->autonomous ? PREFIX_A : 0)));
-    wr_u32(w, ra->valid_s);
+    wr_u32(w, valid_s);
     /* RFC 4861 6.2.1: the preferred lifetime "MUST NOT be larger than AdvValidLifetime" */
-    wr_u32(w, ra->preferred_s < ra->valid_s ? ra->preferred_s : ra->valid_s);
+    wr_u32(w, preferred_s < valid_s ? preferred_s : valid_s);
     wr_zero(w, 4);
     wr_bytes(w, net.b, IP6_LEN);
 }
@@ -324,7 +325,8 @@ size_t nd_build_ra(uint8_t *out, struct ip6 src, struct ip6 dst, const struct nd
      * (00)" */
     wr_u8(&w, ra->lifetime_s ? preference_bits(ra->preference) : 0);
     wr_u16(&w, ra->lifetime_s);
-    wr_zero(&w, 8); /* reachable time, retransmission timer: unspecified */
+    wr_u32(&w, ra->reachable_ms);
+    wr_u32(&w, ra->retrans_ms);
     put_lla(&w, OPT_SLLA, ra->slla);
     if (ra->mtu) {
         wr_u8(&w, OPT_MTU);
@@ -333,7 +335,9 @@ size_t nd_build_ra(uint8_t *out, struct ip6 src, struct ip6 dst, const struct nd
         wr_u32(&w, ra->mtu);
     }
     if (ra->prefix.len)
-        put_prefix(&w, ra);
+        put_prefix(&w, ra, ra->prefix, ra->valid_s, ra->preferred_s);
+    for (unsigned i = 0; i < ra->n_old; i++)
+        put_prefix(&w, ra, ra->old[i].prefix, ra->old[i].valid_s, 0);
     for (unsigned i = 0; i < ra->n_route; i++)
         put_route(&w, ra, ra->route[i]);
     put_rdnss(&w, ra);

@@ -70,17 +70,25 @@ size_t nd_build_ns(uint8_t *out, struct ip6 src, struct ip6 dst, struct ip6 targ
  * @out: 56 octets. Return: octets written. Source: RFC 4861 4.1. */
 size_t nd_build_rs(uint8_t *out, struct ip6 src, struct ip6 dst, const struct mac *slla);
 
+struct nd_old_prefix { /* one that is gone (RFC 7084 L-13) */
+    struct prefix prefix;
+    uint32_t valid_s;
+};
+
 struct nd_ra {           /* what a Router Advertisement says */
-    uint8_t hop_limit;   /* Cur Hop Limit, 64 */
+    uint8_t hop_limit;   /* Cur Hop Limit, 0 unspecified */
     uint16_t lifetime_s; /* router lifetime, 0: not a default router */
     int8_t preference; /* -1 low, 0 medium, 1 high; of the default router (sent as 0 when lifetime_s
                           is 0) and of the routes */
+    uint32_t reachable_ms, retrans_ms; /* 0: unspecified */
     struct mac slla;
     uint32_t mtu;         /* 0: no option */
     struct prefix prefix; /* len 0: no option */
     bool on_link, autonomous;
-    uint32_t valid_s, preferred_s; /* the lesser of both is sent as preferred */
-    const struct prefix *route;    /* RFC 4191, lifetime route_s each */
+    uint32_t valid_s, preferred_s;   /* the lesser of both is sent as preferred */
+    const struct nd_old_prefix *old; /* with the same flags, preferred for 0 s */
+    unsigned n_old;
+    const struct prefix *route; /* RFC 4191, lifetime route_s each */
     unsigned n_route;
     uint32_t route_s;
     const struct ip6 *dns; /* RFC 8106, one option */
@@ -92,8 +100,8 @@ struct nd_ra {           /* what a Router Advertisement says */
 
 /* nd_build_ra() - a whole IPv6 packet with a Router Advertisement, hop limit 255
  * @out: ND_PACKET_MAX octets. Return: octets written; options that do not fit are left out whole;
- * routes get the room first, then dns, then search. Source: RFC 4861 4.2, 6.2.3; RFC 4191 2.3; RFC
- * 8106 5. */
+ * prefixes get the room first, then routes, then dns, then search. Source: RFC 4861 4.2, 6.2.3; RFC
+ * 4191 2.3; RFC 8106 5. */
 size_t nd_build_ra(uint8_t *out, struct ip6 src, struct ip6 dst, const struct nd_ra *ra);
 
 #endif

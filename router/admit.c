@@ -237,7 +237,7 @@ static void decide_mac(struct admit *ad, struct candidate *c, mono_ns now, struc
 static void decide_address(struct admit *ad, struct candidate *c)
 {
     if (ad->conf->addressing == ADDRESSING_EUI64) {
-        c->address = mac_address(ad->conf->prefix, c->mac);
+        c->address = mac_address(ad->b->prefix, c->mac);
         c->has_address = true;
         return;
     }
@@ -279,12 +279,13 @@ void admit_settings(const struct admit *ad, struct settings *s, struct mac mac,
     s->mtu_min = INNER_MTU_MIN;
     s->mtu_max = c->mtu ? c->mtu : INNER_MTU_MAX;
     s->keepalive_s = c->keepalive_s;
-    s->segment = c->prefix;
+    s->segment = ad->b->prefix;
     s->segment_flags =
-        (uint8_t)((c->isolate ? 0 : SEGMENT_ON_LINK) | (ad->uplink_up ? SEGMENT_DEFAULT_ROUTE : 0) |
+        (uint8_t)((c->isolate ? 0 : SEGMENT_ON_LINK) |
+                  (ad->uplink_up && c->advertise.lifetime_s ? SEGMENT_DEFAULT_ROUTE : 0) |
                   (c->addressing == ADDRESSING_EUI64 ? SEGMENT_AUTONOMOUS : 0));
     if (address) {
-        s->address[0] = (struct seg_addr){ .addr = *address, .plen = c->prefix.len };
+        s->address[0] = (struct seg_addr){ .addr = *address, .plen = ad->b->prefix.len };
         s->n_address = 1;
     }
     for (unsigned i = 0; i < c->n_routes && ad->uplink_up; i++)
@@ -514,7 +515,11 @@ static bool still_free(const struct admit *ad, const struct tentative *t, const 
     if (m ? !mac_eq(m->mac, t->mac)
           : !mac_free_for(ad, t->mac, t->key) || !mac_right(ad, t, from, now))
         return false;
-    if (ad->conf->addressing == ADDRESSING_EUI64 || !t->has_address)
+    if (!t->has_address)
+        return true;
+    if (!ip6_in(t->address, ad->b->prefix))
+        return false; /* the prefix changed meanwhile */
+    if (ad->conf->addressing == ADDRESSING_EUI64)
         return true;
     enum owner_kind k = bindings_owner(ad->b, t->address, &owner);
     return k == OWNER_NONE || (k == OWNER_MEMBER && owner == m);
@@ -530,7 +535,7 @@ bool admit_confirm(struct admit *ad, uint32_t ref, const struct dgram *from, mon
     *ret_new = !m;
     if (!still_free(ad, t, m, from->peer, now))
         return false;
-    if (!m && !(m = member_new(ad->ms, t->key, t->mac, ad->conf->prefix, now)))
+    if (!m && !(m = member_new(ad->ms, t->key, t->mac, ad->b->prefix, now)))
         return false;
     if (*ret_new) {
         m->client = t->client;

@@ -76,6 +76,15 @@ bool bindings_in_segment(const struct bindings *b, struct ip6 a)
     return ip6_is_link_local(a) || ip6_in(a, b->prefix);
 }
 
+bool bindings_was_in_segment(const struct bindings *b, struct ip6 a, mono_ns now)
+{
+    for (unsigned i = 0; i < b->n_old; i++) {
+        if (b->old[i].until > now && ip6_in(a, b->old[i].prefix))
+            return !bindings_in_segment(b, a);
+    }
+    return false;
+}
+
 static bool is_router(const struct bindings *b, struct ip6 a)
 {
     return ip6_eq(a, b->router[0]) || ip6_eq(a, b->router[1]) || ip6_eq(a, b->anycast);
@@ -245,6 +254,79 @@ bool bindings_expire(struct bindings *b, struct member *m, mono_ns now, struct i
         }
     }
     return false;
+}
+
+/* ---- another prefix ---- */
+
+static bool prefix_eq(struct prefix a, struct prefix b)
+{
+    return a.len == b.len && ip6_eq(a.addr, b.addr);
+}
+
+/* One entry for each prefix; the one that ends first gives way. */
+static void remember_prefix(struct bindings *b, struct prefix p, mono_ns until)
+{
+    unsigned at = 0;
+
+    for (unsigned i = 0; i < b->n_old; i++) {
+        if (b->old[i].until < b->old[at].until)
+            at = i;
+    }
+    if (b->n_old < OLD_PREFIXES)
+        at = b->n_old++;
+    b->old[at] = (struct old_prefix){ .prefix = p, .until = until };
+}
+
+static void forget_prefix(struct bindings *b, struct prefix p)
+{
+    for (unsigned i = 0; i < b->n_old; i++) {
+        if (prefix_eq(b->old[i].prefix, p))
+            b->old[i--] = b->old[--b->n_old];
+    }
+}
+
+static void release_globals(struct bindings *b, struct member *m)
+{
+    for (unsigned i = 0; i < m->n_bound;) {
+        if (ip6_is_link_local(m->bound[i].addr))
+            i++;
+        else
+            bound_remove(b, m, i);
+    }
+    m->hint = 0;
+}
+
+void bindings_renumber(struct bindings *b, const struct roster *clients, struct prefix prefix,
+                       struct ip6 address, mono_ns life, mono_ns now)
+{
+    struct ip6 a;
+
+    for (uint32_t i = 0; i < b->ms->high; i++) {
+        if (b->ms->m[i].live)
+            release_globals(b, &b->ms->m[i]);
+    }
+    if (!prefix_eq(b->prefix, prefix)) {
+        remember_prefix(b, b->prefix, now + (life < OLD_PREFIX_LIFE ? life : OLD_PREFIX_LIFE));
+        forget_prefix(b, prefix);
+    }
+    b->prefix = prefix;
+    b->anycast = prefix.addr;
+    b->router[0] = address;
+    table_clear(&b->reserved);
+    for (uint32_t i = 0; i < b->n_places; i++) {
+        const struct router_client *client = roster_client(clients, i);
+        b->assigned[i] = ip6_unspecified;
+        if (client)
+            bindings_reserve(b, i, client->public_key);
+    }
+    for (uint32_t i = 0; i < b->ms->high; i++) {
+        struct member *m = &b->ms->m[i];
+        if (!m->live)
+            continue;
+        m->eui_global = prefix.len <= 64 ? mac_address(prefix, m->mac) : ip6_unspecified;
+        if (b->n_places && bindings_stable(b, m->client, m->key, &a))
+            (void)bindings_assign(b, m, a, now);
+    }
 }
 
 void bindings_release(struct bindings *b, struct member *m)

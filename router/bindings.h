@@ -9,8 +9,14 @@
  * or more.
  *
  * Addresses of absent listed clients are reserved for them, so that a stable address stays stable.
+ * Those of keys that are not listed (access: open) are not: there is no end to them. While such a
+ * client is away another may take its address; it then gets the next of its own tries.
  *
- * Standards: RFC 6620 3, RFC 7039, RFC 4291 2.6.1.
+ * The prefix can change while members are there: each gets its address in the new one at once, and
+ * the old prefix is remembered for OLD_PREFIX_LIFE, so that it can be deprecated in advertisements
+ * and who still uses it can be told (R23).
+ *
+ * Standards: RFC 6620 3, RFC 7039, RFC 4291 2.6.1, RFC 7084 L-13, L-14.
  */
 #ifndef SIXTAP_ROUTER_BINDINGS_H
 #define SIXTAP_ROUTER_BINDINGS_H
@@ -20,15 +26,25 @@
 #define BOUND_LIFE (3600 * NS_PER_S) /* of a learned address that is not used */
 #define BOUND_IDLE (600 * NS_PER_S)
 
+#define OLD_PREFIXES    4u
+#define OLD_PREFIX_LIFE (7200 * NS_PER_S) /* RFC 7084 L-13, RFC 4862 5.5.3: two hours */
+
+struct old_prefix { /* of the segment, until a while ago */
+    struct prefix prefix;
+    mono_ns until;
+};
+
 struct bindings {
     struct members *ms;
     struct prefix prefix;
-    struct ip6 anycast;      /* prefix:: */
-    struct ip6 router[2];    /* our own: prefix::1 (or address:), fe80::EUI-64 */
-    struct table by_addr;    /* address -> member slot */
-    struct table reserved;   /* stable address -> place of a listed client */
-    struct ip6 *assigned;    /* stable address of each place in the roster, :: none */
-    uint32_t n_places;       /* 0 with addressing: eui64 */
+    struct ip6 anycast;    /* prefix:: */
+    struct ip6 router[2];  /* our own: prefix::1 (or address:), fe80::EUI-64 */
+    struct table by_addr;  /* address -> member slot */
+    struct table reserved; /* stable address -> place of a listed client */
+    struct ip6 *assigned;  /* stable address of each place in the roster, :: none */
+    uint32_t n_places;     /* 0 with addressing: eui64 */
+    struct old_prefix old[OLD_PREFIXES];
+    unsigned n_old;
     bool isolate;            /* members do not see each other */
     bool uplink_down;        /* there is one, but it does not work now */
     uint8_t secret[KEY_LEN]; /* of stable identifiers */
@@ -38,6 +54,8 @@ struct bindings {
 size_t bindings_bytes(const struct router_config *c);
 void bindings_init(struct bindings *b, void *mem, const struct router_config *c, struct members *ms,
                    struct ip6 router_ll, const uint8_t *hash_key);
+
+struct roster;
 
 enum owner_kind {
     OWNER_NONE,   /* nobody */
@@ -53,6 +71,17 @@ bool bindings_owns(const struct bindings *b, const struct member *m, struct ip6 
 
 /* bindings_in_segment() - link-local, or inside the segment's prefix */
 bool bindings_in_segment(const struct bindings *b, struct ip6 a);
+
+/* bindings_was_in_segment() - inside a prefix the segment had until OLD_PREFIX_LIFE ago, and has no
+ * longer */
+bool bindings_was_in_segment(const struct bindings *b, struct ip6 a, mono_ns now);
+
+/* bindings_renumber() - the segment has @prefix from now on, and the router @address in it
+ * Every member loses its global addresses and gets its own of the new prefix.
+ * @clients: who is listed; their addresses are reserved anew
+ * @life: how long the old prefix is remembered, at most OLD_PREFIX_LIFE */
+void bindings_renumber(struct bindings *b, const struct roster *clients, struct prefix prefix,
+                       struct ip6 address, mono_ns life, mono_ns now);
 
 /* bindings_guard() - may @m send from @src? Learns a free address (@ret_learned is then true).
  * Return: DROP_NONE, DROP_SRC_GUARD, DROP_BINDINGS. @src is no multicast, :: or loopback address.

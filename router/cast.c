@@ -21,6 +21,8 @@ enum drop cast_add(struct cast *c, const struct frame *f, uint32_t from, struct 
     j->group = f->dst;
     j->from = from;
     j->next = 0;
+    j->least_mtu = 0;
+    j->n_small = 0;
     j->src = src;
     j->len = f->len;
     memcpy(j->packet, f->p, f->len);
@@ -28,10 +30,13 @@ enum drop cast_add(struct cast *c, const struct frame *f, uint32_t from, struct 
 }
 
 /* One copy; false when queue or arena are full and the member must be met again. */
-static bool copy_to(const struct cast_job *j, struct member *m, struct txq *q, struct out *out)
+static bool copy_to(struct cast_job *j, struct member *m, struct txq *q, struct out *out)
 {
-    if (j->len > m->mtu)
+    if (j->len > m->mtu) {
+        if (j->n_small++ == 0 || m->mtu < j->least_mtu)
+            j->least_mtu = m->mtu;
         return true;
+    }
     uint8_t *p = q->n < TXQ_MAX ? out_alloc(out, PKT_HEADROOM + j->len + PKT_TAILROOM) : NULL;
     if (!p)
         return false;
@@ -39,12 +44,8 @@ static bool copy_to(const struct cast_job *j, struct member *m, struct txq *q, s
     return txq_multicast(q, m, p + PKT_HEADROOM, j->len, j->src) == DROP_NONE;
 }
 
-struct slice {
-    unsigned copies, scanned;
-};
-
 /* Goes on with @j; true when it is done, false when the slice is used up. */
-static bool job_run(struct cast_job *j, struct slice *s, const struct members *ms,
+static bool job_run(struct cast *c, struct cast_job *j, const struct members *ms,
                     const struct groups *gs, struct txq *q, struct out *out)
 {
     uint32_t group = groups_find(gs, j->group);
@@ -53,30 +54,38 @@ static bool job_run(struct cast_job *j, struct slice *s, const struct members *m
         return true; /* the last listener has left */
     for (; j->next < ms->high; j->next++) {
         struct member *m = &ms->m[j->next];
-        if (s->copies == CAST_COPIES || s->scanned == CAST_SCAN)
+        if (c->copies == CAST_COPIES || c->scanned == CAST_SCAN)
             return false;
-        s->scanned++;
+        c->scanned++;
         if (j->next == j->from || !groups_listens(gs, j->next, group) || !m->live)
             continue;
         if (!copy_to(j, m, q, out))
             return false;
-        s->copies++;
+        c->copies++;
     }
     return true;
 }
 
-void cast_run(struct cast *c, const struct members *ms, const struct groups *gs, struct txq *q,
-              struct out *out, mono_ns now)
+struct cast_job *cast_run(struct cast *c, const struct members *ms, const struct groups *gs,
+                          struct txq *q, struct out *out, mono_ns now)
 {
-    struct slice s = { 0 };
-
     if (now < c->due)
-        return;
-    while (c->n > 0 && job_run(&c->job[c->head], &s, ms, gs, q, out)) {
+        return NULL;
+    for (;;) {
+        struct cast_job *j = &c->job[c->head];
+        if (c->n == 0 || (!c->done && !job_run(c, j, ms, gs, q, out)))
+            break;
+        if (!c->done && j->n_small) {
+            c->done = true;
+            return j;
+        }
+        c->done = false;
         c->head = (c->head + 1) % CAST_JOBS;
         c->n--;
     }
-    c->due = now + (s.copies + s.scanned / CAST_SCAN_PRICE) * CAST_COPY_TIME;
+    c->due = now + (c->copies + c->scanned / CAST_SCAN_PRICE) * CAST_COPY_TIME;
+    c->copies = c->scanned = 0;
+    return NULL;
 }
 
 mono_ns cast_deadline(const struct cast *c)

@@ -31,13 +31,17 @@ struct cast_job {
     struct ip6 group;
     struct mac src;
     uint16_t len;
+    uint16_t least_mtu; /* of the listeners it was too big for, 0: it fitted all */
+    uint32_t n_small;   /* how many those were */
     uint8_t packet[CAST_PACKET];
 };
 
 struct cast {
     struct cast_job job[CAST_JOBS];
     unsigned head, n;
-    mono_ns due; /* of the next slice */
+    unsigned copies, scanned; /* of this slice */
+    bool done;                /* the head was given to the caller, and goes */
+    mono_ns due;              /* of the next slice */
 };
 
 /* cast_add() - keep a copy of @f, from member slot @from with @src, for the listeners of its
@@ -45,9 +49,12 @@ struct cast {
  * Return: DROP_NONE; DROP_TOO_BIG; DROP_MULTICAST_RATE when no place is free */
 enum drop cast_add(struct cast *c, const struct frame *f, uint32_t from, struct mac src);
 
-/* cast_run() - queue the next slice if it is due */
-void cast_run(struct cast *c, const struct members *ms, const struct groups *gs, struct txq *q,
-              struct out *out, mono_ns now);
+/* cast_run() - queue the next slice if it is due
+ * Return: a job that has ended and was too big for some listener, for the caller to tell its sender
+ * (RFC 8200 5, RFC 4443 3.2: Packet Too Big, also about multicast) before it calls again; NULL: the
+ * slice is over */
+struct cast_job *cast_run(struct cast *c, const struct members *ms, const struct groups *gs,
+                          struct txq *q, struct out *out, mono_ns now);
 
 /* cast_deadline() - when there is more to do; NEVER: nothing is under way */
 mono_ns cast_deadline(const struct cast *c);

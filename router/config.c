@@ -32,6 +32,28 @@ static const struct conf_key limits_keys[] = {
     { 0 },
 };
 
+static const struct conf_key advertise_keys[] = {
+    { "max_interval", CONF_SECONDS, AT(advertise.max_interval_s), .min = 4, .max = 65535,
+      .unit = "s", .def = "600", .help = "most time between two advertisements to a client" },
+    { "min_interval", CONF_SECONDS, AT(advertise.min_interval_s), .min = 3, .max = 49151,
+      .unit = "s", .def = "three quarters of max_interval",
+      .help = "least time between two that nobody asked for" },
+    { "lifetime", CONF_SECONDS, AT(advertise.lifetime_s), .min = 0, .max = 65535, .unit = "s",
+      .def = "three times max_interval",
+      .help = "how long the router is a default router; 0: never" },
+    { "reachable", CONF_UINT, AT(advertise.reachable_ms), .min = 0, .max = 3600000, .unit = "ms",
+      .def = "0", .help = "how long a confirmed neighbor counts as reachable; 0: hosts' own" },
+    { "retrans", CONF_UINT, AT(advertise.retrans_ms), .min = 0, .max = 3600000, .unit = "ms",
+      .def = "0", .help = "time between solicitations that are repeated; 0: hosts' own" },
+    { "hop_limit", CONF_UINT, AT(advertise.hop_limit), .min = 0, .max = 255, .def = "64",
+      .help = "hop limit of what hosts send; 0: hosts' own" },
+    { "valid", CONF_SECONDS, AT(advertise.valid_s), .min = 0, .max = UINT32_MAX, .unit = "s",
+      .def = "86400", .help = "valid lifetime of the prefix" },
+    { "preferred", CONF_SECONDS, AT(advertise.preferred_s), .min = 0, .max = UINT32_MAX,
+      .unit = "s", .def = "14400", .help = "preferred lifetime of the prefix, at most valid" },
+    { 0 },
+};
+
 #define CLIENT_AT(field)  CONF_AT(struct router_client, field)
 #define CLIENT_AUX(field) .aux = offsetof(struct router_client, field)
 
@@ -93,6 +115,8 @@ static const struct conf_key router_keys[] = {
       .help = "more prefixes that clients reach through the router" },
     { "preference", CONF_ENUM, AT(preference), .words = preference_words, .def = "low",
       .help = "of the default route, against other routers a client meets (RFC 4191)" },
+    { "advertise", CONF_MAP, .keys = advertise_keys,
+      .help = "what Router Advertisements say and how often they come (RFC 4861)" },
     { "limits", CONF_MAP, .keys = limits_keys, .help = "sizes and rates" },
     { "control", CONF_CONTROL, AT(control), .def = "@sixtap-router-DEVICE",
       .help = "the socket that `sixtap-router status` asks" },
@@ -114,6 +138,11 @@ void router_config_defaults(struct router_config *c)
     c->keepalive_s = KEEPALIVE_DEFAULT_S;
     c->lease_s = LEASE_LIFE / NS_PER_S;
     c->log_endpoints = true;
+    c->advertise = (struct advertise){ .max_interval_s = 600,
+                                       .lifetime_s = ADVERTISE_AUTO,
+                                       .valid_s = 86400,
+                                       .preferred_s = 14400,
+                                       .hop_limit = 64 };
     c->max_members = 1024;
     c->logins_per_s = 200;
     memcpy(c->uplink_device, "sixtap0", sizeof("sixtap0"));
@@ -146,6 +175,12 @@ void router_config_finish(struct router_config *c)
         c->address = c->prefix.addr;
         c->address.b[IP6_LEN - 1] |= 1;
     }
+    struct advertise *adv = &c->advertise;
+    if (adv->min_interval_s == 0) /* 600 s and 450 s: 7 an hour (RFC 7772 4) */
+        adv->min_interval_s = adv->max_interval_s * 3 / 4;
+    if (adv->lifetime_s == ADVERTISE_AUTO)
+        adv->lifetime_s =
+            adv->max_interval_s * 3 < UINT16_MAX ? adv->max_interval_s * 3 : UINT16_MAX;
     if (!c->control[0])
         snprintf(c->control, sizeof(c->control), "@sixtap-router-%s", c->uplink_device);
 }
@@ -260,6 +295,29 @@ static void check_access(struct conf *f, const struct router_config *c)
                      conf_given(f, c, join[0]) ? join[0] : join[1]);
 }
 
+/* Source: RFC 4861 6.2.1, RFC 8319 4 */
+static void check_advertise(struct conf *f, const struct router_config *c)
+{
+    const struct advertise *adv = &c->advertise;
+
+    if (adv->min_interval_s > adv->max_interval_s * 3 / 4 &&
+        conf_ok(f, c, "advertise.min_interval"))
+        conf_problem(f, conf_mark_of(f, c, "advertise.min_interval"),
+                     "advertise.min_interval: %u s is more than three quarters of max_interval "
+                     "(%u s); allowed: 3..%u s",
+                     adv->min_interval_s, adv->max_interval_s, adv->max_interval_s * 3 / 4);
+    if (adv->lifetime_s && adv->lifetime_s < adv->max_interval_s &&
+        conf_ok(f, c, "advertise.lifetime"))
+        conf_problem(f, conf_mark_of(f, c, "advertise.lifetime"),
+                     "advertise.lifetime: %u s would end before the next advertisement "
+                     "(max_interval %u s); allowed: 0, or %u..65535 s",
+                     adv->lifetime_s, adv->max_interval_s, adv->max_interval_s);
+    if (adv->preferred_s > adv->valid_s)
+        conf_problem(f, mark_or_top(f, c, "advertise.preferred"),
+                     "advertise.preferred: %u s is more than valid (%u s); allowed: 0..%u s",
+                     adv->preferred_s, adv->valid_s, adv->valid_s);
+}
+
 static int by_name(const void *a, const void *b, void *clients)
 {
     unsigned i = *(const unsigned *)a, j = *(const unsigned *)b;
@@ -337,6 +395,7 @@ static void check(struct conf *f, const struct router_config *c)
     check_prefix(f, c);
     check_address(f, c);
     check_access(f, c);
+    check_advertise(f, c);
     check_clients(f, c);
 }
 

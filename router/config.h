@@ -39,6 +39,16 @@ enum access_mode {
     ACCESS_OPEN,
 };
 
+struct advertise { /* what Router Advertisements say, and how often they come (RFC 4861 6.2.1) */
+    uint32_t max_interval_s, min_interval_s; /* between unasked ones; 0: min follows from max */
+    uint32_t lifetime_s;               /* as default router; ADVERTISE_AUTO: follows from max */
+    uint32_t reachable_ms, retrans_ms; /* 0: hosts keep their own */
+    uint32_t valid_s, preferred_s;     /* of the prefix */
+    uint16_t hop_limit;                /* 0: hosts keep their own */
+};
+
+#define ADVERTISE_AUTO UINT32_MAX
+
 struct router_client { /* an entry of clients: */
     char name[CLIENT_NAME_MAX + 1];
     uint8_t public_key[KEY_LEN];
@@ -66,6 +76,7 @@ struct router_config {
     bool isolate;       /* clients do not see one another */
     bool log_endpoints; /* false: no endpoints and MACs in the log */
     enum preference preference;
+    struct advertise advertise;
     struct prefix routes[ROUTES_MAX]; /* more prefixes behind the router */
     unsigned n_routes;
     char search[SEARCH_MAX][SEARCH_LEN + 1];

@@ -88,7 +88,8 @@ static void login_within(struct router_engine *re, struct member *m, const struc
     control_send(re, m, &back, 0, out);
 }
 
-static void set_mtu(struct router_engine *re, struct member *m, uint16_t mtu, struct out *out)
+static void set_mtu(struct router_engine *re, struct member *m, uint16_t mtu, mono_ns now,
+                    struct out *out)
 {
     m->fragment = false; /* unless FRAGMENT follows */
     if (re->conf->mtu && mtu > re->conf->mtu)
@@ -96,7 +97,7 @@ static void set_mtu(struct router_engine *re, struct member *m, uint16_t mtu, st
     if (mtu == m->mtu)
         return;
     m->mtu = mtu;
-    inner_advert(re, m, m->link_local, out);
+    inner_advert(re, m, m->link_local, now, out);
 }
 
 static void control_one(struct router_engine *re, struct member *m, enum keypair_slot slot,
@@ -124,7 +125,7 @@ static void control_one(struct router_engine *re, struct member *m, enum keypair
             m->proven = true;
         return;
     case TLV_MTU_SET:
-        set_mtu(re, m, c->size, out);
+        set_mtu(re, m, c->size, now, out);
         return;
     case TLV_FRAGMENT:
         m->fragment = true;

@@ -49,6 +49,7 @@ struct router_engine *router_engine_init(void *mem, const struct router_config *
     groups_init(&re->groups, carve(&p, groups_bytes(c)), c, hash_key);
     if (c->multicast)
         re->cast = carve(&p, sizeof(struct cast));
+    re->adverts.rnd = entropy_u32(e);
     re->nudges_by_ip = carve(&p, sizeof(struct rate_by_ip));
     memcpy(re->nudges_by_ip->hash_key, hash_key, sizeof(hash_key));
     icmp6_bucket_init(&re->errors, ERRORS_PER_S, ERRORS_PER_S, now);
@@ -99,12 +100,14 @@ static bool is_leaving(const struct router_engine *re, const struct member *m)
 
 static void finish_call(struct router_engine *re, mono_ns now, struct out *out)
 {
-    if (re->cast)
-        cast_run(re->cast, &re->ms, &re->groups, &re->txq, out, now);
+    struct cast_job *j;
+    while (re->cast && (j = cast_run(re->cast, &re->ms, &re->groups, &re->txq, out, now)))
+        inner_cast_too_big(re, j, now, out);
     txq_flush(&re->txq, now, out, re->drop);
     for (unsigned i = 0; i < re->n_leaving; i++) {
         bindings_release(&re->b, re->leaving[i]);
         groups_leave(&re->groups, member_slot(&re->ms, re->leaving[i]));
+        adverts_leave(&re->adverts, member_slot(&re->ms, re->leaving[i]));
         member_gone(&re->ms, re->leaving[i], now);
     }
     re->n_leaving = 0;
@@ -280,6 +283,16 @@ static void login_again(struct router_engine *re, uint32_t ref, const struct dgr
     admit_forget(&re->admit, ref);
 }
 
+/* An RA nobody asked for, and when the next is due. */
+static void advertise(struct router_engine *re, struct member *m, mono_ns now, struct entropy *e,
+                      struct out *out)
+{
+    if (m->ra_sent < ADVERTS_INITIAL)
+        m->ra_sent++;
+    inner_advert(re, m, m->link_local, now, out);
+    m->next_ra = now + adverts_interval(re->conf, m->ra_sent, entropy_u32(e));
+}
+
 struct confirmation { /* what a login that was just confirmed changed */
     bool is_new, inside, moved;
     struct endpoint before; /* when moved */
@@ -316,10 +329,12 @@ static void confirmed(struct router_engine *re, struct member *m, const struct c
         m->fragment = true; /* until it says what its path takes */
         /* It may be a program that has just started, with a device that knows nothing. */
         m->uplink_told = re->admit.uplink_up;
+        m->prefix_told = re->prefix_number;
         m->next_query = now; /* what its host listens to is not known */
-        inner_advert(re, m, m->link_local, out);
+        m->ra_asked = false;
+        m->ra_sent = 0;
+        advertise(re, m, now, e, out);
         inner_introduce(re, m, out);
-        m->next_ra = now + adverts_interval(entropy_u32(e));
     } else if (c->moved) {
         note(re, NOTICE_MOVED, m, 0);
     }
@@ -488,12 +503,13 @@ static void sweep_member(struct router_engine *re, struct member *m, mono_ns now
     if (!m->proven && m->challenge)
         control_challenge(re, m, m->challenge, out);
     if (m->next_ra <= now) {
-        inner_advert(re, m, m->link_local, out);
-        m->next_ra = now + adverts_interval(entropy_u32(e));
+        advertise(re, m, now, e, out);
     }
-    if (m->uplink_told != re->admit.uplink_up) {
+    if (m->uplink_told != re->admit.uplink_up || m->prefix_told != re->prefix_number) {
         m->uplink_told = re->admit.uplink_up;
-        inner_advert(re, m, m->link_local, out);
+        m->prefix_told = re->prefix_number;
+        m->ra_sent = 0; /* the first of three, also when they are final ones (RFC 4861 6.2.5) */
+        advertise(re, m, now, e, out);
         control_settings(re, m, out);
     }
     struct ip6 unbound;
@@ -533,9 +549,32 @@ bool router_engine_uplink(struct router_engine *re, bool up, mono_ns now)
     return true;
 }
 
+bool router_engine_prefix_change(struct router_engine *re, struct prefix prefix, struct ip6 address,
+                                 mono_ns now)
+{
+    if (prefix.len == re->b.prefix.len && ip6_eq(prefix.addr, re->b.prefix.addr) &&
+        ip6_eq(address, re->b.router[0]))
+        return false;
+    bindings_renumber(&re->b, &re->roster, prefix, address, time_s(re->conf->advertise.valid_s),
+                      now);
+    re->prefix_number++;
+    if (re->next_sweep != NEVER)
+        re->next_sweep = now;
+    return true;
+}
+
+static void answer_solicitations(struct router_engine *re, mono_ns now, struct out *out)
+{
+    struct advert_wait w;
+
+    while (adverts_due(&re->adverts, now, &w))
+        inner_advert(re, &re->ms.m[w.slot], w.dst, now, out);
+}
+
 void router_engine_tick(struct router_engine *re, mono_ns now, struct entropy *e, struct out *out)
 {
     admit_expire(&re->admit, now);
+    answer_solicitations(re, now, out);
     if (re->next_sweep <= now)
         sweep(re, now, e, out);
     if (re->relist.on)
@@ -548,6 +587,7 @@ mono_ns router_engine_deadline(const struct router_engine *re)
     if (re->relist.on)
         return 0; /* there is always something to do */
     mono_ns at = time_earlier(re->next_sweep, admit_deadline(&re->admit));
+    at = time_earlier(at, adverts_deadline(&re->adverts));
     return re->cast ? time_earlier(at, cast_deadline(re->cast)) : at;
 }
 
@@ -617,10 +657,13 @@ void router_engine_totals(const struct router_engine *re, struct router_totals *
         .nudges = re->n_nudges,
         .handshakes = re->admit.opened,
         .notices_lost = re->notices.lost,
+        .dad_refused = re->dad_refused,
         .members = re->ms.n_max - re->ms.n_free,
         .members_max = re->ms.n_max,
         .tentative = re->admit.n_used,
         .mac = re->mac,
         .link_local = re->link_local,
+        .prefix = re->b.prefix,
+        .address = re->b.router[0],
     };
 }

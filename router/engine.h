@@ -51,6 +51,17 @@ void router_engine_tun(struct router_engine *re, mono_ns now, struct pkt *in, un
  * `uplink: none` */
 bool router_engine_uplink(struct router_engine *re, bool up, mono_ns now);
 
+/* router_engine_prefix_change() - the segment has @prefix from now on, and the router @address in
+ * it (R20, R23). Members get their addresses in it and are told over the next ticks, which are due
+ * at once: settings with the new address alone, and an RA in which the old prefix is preferred for
+ * 0 s and valid for two hours at the most, counting down. For that long packets from old sources
+ * draw "source address failed ingress/egress policy" (ICMPv6 1/5), and packets to old destinations
+ * 1/3. A login under way is told to start anew. The engine knows prefix and address by itself from
+ * router_engine_init() on: what the configuration says of them is no longer looked at. @address
+ * lies in @prefix and is not its first. Return: false when nothing is new */
+bool router_engine_prefix_change(struct router_engine *re, struct prefix prefix, struct ip6 address,
+                                 mono_ns now);
+
 /* router_engine_tick() - what is due at @now; call at or after router_engine_deadline() */
 void router_engine_tick(struct router_engine *re, mono_ns now, struct entropy *e, struct out *out);
 mono_ns router_engine_deadline(const struct router_engine *re);
@@ -76,9 +87,12 @@ const struct members *router_engine_members(const struct router_engine *re);
 const uint64_t *router_engine_drops(const struct router_engine *re); /* DROP_COUNT counters */
 struct router_totals {
     uint64_t rx_packets, rx_octets, uplink_tx, uplink_rx, nudges, handshakes, notices_lost;
+    uint64_t dad_refused; /* duplicate address detections that were answered (R30) */
     uint32_t members, members_max, tentative;
     struct mac mac;
     struct ip6 link_local;
+    struct prefix prefix; /* of the segment, now */
+    struct ip6 address;   /* our own in it */
 };
 void router_engine_totals(const struct router_engine *re, struct router_totals *ret);
 

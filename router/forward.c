@@ -2,6 +2,7 @@
 /* forward.c - where an inner packet goes */
 #include "router/forward.h"
 
+#include "proto/ext.h"
 #include "proto/icmp6.h"
 #include "proto/nd.h"
 
@@ -15,6 +16,18 @@ static struct forward refuse(enum drop why, uint8_t code)
     return (struct forward){
         .to = TO_NOBODY, .why = why, .error_type = ICMP6_UNREACH, .error_code = code
     };
+}
+
+static struct forward refuse_headers(enum drop why, const struct ext_problem *x)
+{
+    struct forward fw = drop(why);
+
+    if (x->error) {
+        fw.error_type = ICMP6_PARAM;
+        fw.error_code = x->code;
+        fw.error_param = x->pointer;
+    }
+    return fw;
 }
 
 /* Messages only a router, a DHCPv6 server or an MLD querier sends; a client is none of them. */
@@ -87,6 +100,7 @@ static struct forward in_segment(const struct router_config *c, struct member *f
                                  struct mac hint)
 {
     struct forward fw = { .to = TO_MEMBER, .member = to };
+    struct ext_problem x;
 
     if (!to)
         return refuse(DROP_NO_OWNER, 3);
@@ -100,6 +114,9 @@ static struct forward in_segment(const struct router_config *c, struct member *f
             return drop(DROP_SCOPE);
         if (f->hop_limit <= 1)
             return (struct forward){ .why = DROP_HOP_LIMIT, .error_type = ICMP6_TIME };
+        enum drop why = ext_on_the_way(f, &x);
+        if (why)
+            return refuse_headers(why, &x);
         fw.routed = true;
     } else {
         fw.stale_mac = !mac_eq(hint, to->mac);
@@ -114,6 +131,8 @@ struct forward forward_from_member(struct bindings *b, const struct router_confi
     struct member *to = NULL;
 
     enum drop why = check_source(b, m, f, now, ret_learned);
+    if (why == DROP_SRC_GUARD && bindings_was_in_segment(b, f->src, now))
+        return refuse(why, 5);
     if (why)
         return drop(why);
     if (frame_is_nd(f))
@@ -141,10 +160,35 @@ struct forward forward_from_member(struct bindings *b, const struct router_confi
     }
     if (bindings_in_segment(b, f->dst))
         return in_segment(c, m, NULL, f, kind, hint);
+    if (bindings_was_in_segment(b, f->dst, now))
+        return refuse(DROP_NO_OWNER, 3);
     return off_segment(b, c, f);
 }
 
-struct forward forward_from_uplink(struct bindings *b, const struct frame *f)
+struct forward forward_at_router(const struct frame *f)
+{
+    struct ext_problem x;
+
+    enum drop why = ext_at_the_end(f, &x);
+    if (why)
+        return refuse_headers(why, &x);
+    if (frame_icmp_type(f) == ICMP6_ECHO_REQUEST)
+        return (struct forward){ .to = TO_ROUTER };
+    /* Unknown informational messages are discarded in silence (RFC 4443 2.4 (b)); errors are about
+     * answers nobody waits for; and behind 59 there is nothing (RFC 8200 4.7). */
+    if (f->nh == NH_ICMPV6 || f->nh == NH_NONE)
+        return drop(DROP_NO_SERVICE);
+    /* No port is open. Deviation: RFC 9293 3.10.7.1 answers TCP with a reset; "port unreachable"
+     * ends an attempt as well, and needs no TCP. */
+    if (f->nh == NH_UDP || f->nh == NH_TCP)
+        return refuse(DROP_NO_SERVICE, 4);
+    struct forward fw = refuse(DROP_NO_SERVICE, 1);
+    fw.error_type = ICMP6_PARAM; /* unrecognized next header */
+    fw.error_param = f->nh_at;
+    return fw;
+}
+
+struct forward forward_from_uplink(struct bindings *b, const struct frame *f, mono_ns now)
 {
     struct member *to = NULL;
 
@@ -155,7 +199,8 @@ struct forward forward_from_uplink(struct bindings *b, const struct frame *f)
         return drop(DROP_SRC_INVALID);
     /* The kernel's own address on the TUN is the one source of the segment that comes from this
      * side. */
-    if (bindings_in_segment(b, f->src) && !ip6_eq(f->src, b->router[0]))
+    bool segment = bindings_in_segment(b, f->src) || bindings_was_in_segment(b, f->src, now);
+    if (segment && !ip6_eq(f->src, b->router[0]))
         return drop(DROP_SRC_SEGMENT);
     if (bindings_owner(b, f->dst, &to) != OWNER_MEMBER)
         return refuse(DROP_NO_OWNER, 3);

@@ -6,7 +6,8 @@
  * to the router's MAC but that another member owns are routed: their hop limit counts down. The
  * host's kernel is the router between the segment and the uplink, so that hop is its to count.
  *
- * Standards: RFC 4291 2.5-2.7, RFC 4443 3.1, RFC 4861 7.2, RFC 7610, RFC 7113.
+ * Standards: RFC 4291 2.5-2.7, RFC 4443 3.1, 3.4, RFC 7084 L-14, RFC 8200 4.2, RFC 4861 7.2, RFC
+ * 7610, RFC 7113.
  */
 #ifndef SIXTAP_ROUTER_FORWARD_H
 #define SIXTAP_ROUTER_FORWARD_H
@@ -32,6 +33,7 @@ struct forward {
     bool stale_mac;                 /* TO_MEMBER: the hint named somebody else */
     bool also_router;               /* TO_LISTENERS */
     uint8_t error_type, error_code; /* ICMPv6 error the sender is owed; type 0: none */
+    uint32_t error_param;           /* pointer of a Parameter Problem */
 };
 
 /* forward_from_member() - a packet of @m, source not yet checked
@@ -41,7 +43,12 @@ struct forward forward_from_member(struct bindings *b, const struct router_confi
                                    struct member *m, const struct frame *f, enum wire_kind kind,
                                    struct mac hint, mono_ns now, bool *ret_learned);
 
+/* forward_at_router() - a packet for the engine itself (TO_ROUTER, or a group it takes part in)
+ * Return: TO_ROUTER: an echo request, to be answered when it is whole and its checksum right;
+ * TO_NOBODY: anything else. Source: RFC 4443 3.1, 3.4; RFC 8200 4 */
+struct forward forward_at_router(const struct frame *f);
+
 /* forward_from_uplink() - a packet out of the TUN device */
-struct forward forward_from_uplink(struct bindings *b, const struct frame *f);
+struct forward forward_from_uplink(struct bindings *b, const struct frame *f, mono_ns now);
 
 #endif

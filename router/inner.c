@@ -19,6 +19,25 @@ static void note_bound(struct router_engine *re, const struct member *m, struct 
     ev->addr = a;
 }
 
+/* @m wants an address of @owner's; NULL: of the router's (R30). */
+static void note_dad(struct router_engine *re, const struct member *m, const struct member *owner,
+                     struct ip6 a)
+{
+    struct notice *ev = notice_add(&re->notices, NOTICE_DAD);
+    re->dad_refused++;
+    ev->client = m->client;
+    memcpy(ev->key, m->key, KEY_LEN);
+    ev->ep = m->ep;
+    ev->mac = m->mac;
+    ev->addr = a;
+    ev->other_mac = owner ? owner->mac : re->mac;
+    if (!owner)
+        return;
+    ev->has_other = true;
+    ev->other = owner->client;
+    memcpy(ev->other_key, owner->key, KEY_LEN);
+}
+
 /* Room for a packet of our own of up to @len octets, with headers before and the tag behind. */
 static uint8_t *own_packet(struct out *out, size_t len)
 {
@@ -38,7 +57,7 @@ static void tell(struct router_engine *re, struct member *m, uint8_t *ip, size_t
 /* The source of what we say: the global address to a global one, the link-local otherwise. */
 static struct ip6 own_source(const struct router_engine *re, struct ip6 to)
 {
-    return ip6_is_link_local(to) || ip6_is_unspecified(to) ? re->link_local : re->conf->address;
+    return ip6_is_link_local(to) || ip6_is_unspecified(to) ? re->link_local : re->b.router[0];
 }
 
 /* An ICMPv6 error about @f, to member @m, or into the TUN when @m is NULL. Limits are by member,
@@ -63,15 +82,21 @@ static void send_error(struct router_engine *re, struct member *m, const struct 
         engine_drop(re, DROP_NO_ROOM);
 }
 
-void inner_advert(struct router_engine *re, struct member *m, struct ip6 dst, struct out *out)
+void inner_advert(struct router_engine *re, struct member *m, struct ip6 dst, mono_ns now,
+                  struct out *out)
 {
     uint8_t *p = own_packet(out, ND_PACKET_MAX);
     if (!p) {
         engine_drop(re, DROP_NO_ROOM);
         return;
     }
-    tell(re, m, p,
-         adverts_build(p, re->conf, re->admit.uplink_up, m, re->link_local, re->mac, dst));
+    struct advert_from from = { .conf = re->conf,
+                                .b = &re->b,
+                                .uplink = re->admit.uplink_up,
+                                .link_local = re->link_local,
+                                .mac = re->mac,
+                                .now = now };
+    tell(re, m, p, adverts_build(p, &from, m, dst));
 }
 
 /* From the source link-layer address option of a solicitation its receiver makes a neighbor entry
@@ -85,7 +110,7 @@ void inner_introduce(struct router_engine *re, struct member *m, struct out *out
         engine_drop(re, DROP_NO_ROOM);
         return;
     }
-    tell(re, m, p, nd_build_ns(p, re->conf->address, m->link_local, m->link_local, &re->mac, NULL));
+    tell(re, m, p, nd_build_ns(p, re->b.router[0], m->link_local, m->link_local, &re->mac, NULL));
 }
 
 static void advertise_neighbor(struct router_engine *re, struct member *m, struct ip6 dst,
@@ -97,7 +122,7 @@ static void advertise_neighbor(struct router_engine *re, struct member *m, struc
         return;
     }
     /* Some hosts' tools want the answer about an address to come from it. */
-    struct ip6 src = ip6_eq(target, re->conf->address) ? target : re->link_local;
+    struct ip6 src = ip6_eq(target, re->b.router[0]) ? target : re->link_local;
     tell(re, m, p, nd_build_na(p, src, dst, target, flags, lla));
 }
 
@@ -137,19 +162,31 @@ static void to_member(struct router_engine *re, struct member *m, struct member 
         engine_drop(re, why);
 }
 
-static void answer_self(struct router_engine *re, struct member *m, struct frame *f, mono_ns now)
+static void answer_self(struct router_engine *re, struct member *m, struct frame *f, mono_ns now,
+                        struct out *out)
 {
-    if (!icmp6_echo_valid(f)) {
-        engine_drop(re, frame_icmp_type(f) == ICMP6_ECHO_REQUEST ? DROP_CKSUM : DROP_NO_OWNER);
+    struct forward fw = forward_at_router(f);
+
+    if (fw.to != TO_ROUTER || !icmp6_echo_valid(f)) {
+        engine_drop(re, fw.to != TO_ROUTER ? fw.why : DROP_CKSUM);
+        if (fw.error_type)
+            send_error(re, m, f, fw.error_type, fw.error_code, fw.error_param, now, out);
         return;
     }
     if (ip6_is_multicast(f->dst) && !icmp6_bucket_take(&re->echoes, now)) {
         engine_drop(re, DROP_ICMP_RATE);
         return;
     }
-    bool own = ip6_eq(f->dst, re->link_local) || ip6_eq(f->dst, re->conf->address);
+    bool own = ip6_eq(f->dst, re->link_local) || ip6_eq(f->dst, re->b.router[0]);
     icmp6_echo_turn(f, own ? f->dst : own_source(re, f->src));
     tell(re, m, f->p, f->len);
+}
+
+static void solicited(struct router_engine *re, struct member *m, struct ip6 dst, mono_ns now,
+                      struct out *out)
+{
+    if (adverts_solicited(&re->adverts, m, member_slot(&re->ms, m), dst, now))
+        inner_advert(re, m, dst, now, out);
 }
 
 static void neighbor_message(struct router_engine *re, struct member *m, struct frame *f,
@@ -172,11 +209,7 @@ static void neighbor_message(struct router_engine *re, struct member *m, struct 
         break;
     case ND_ANSWER:
         if (n.dad_conflict) {
-            struct notice *ev = notice_add(&re->notices, NOTICE_DAD);
-            ev->client = m->client;
-            ev->other = n.to ? n.to->client : NOTICE_NOBODY;
-            ev->addr = n.na_target;
-            ev->ep = m->ep;
+            note_dad(re, m, n.to, n.na_target);
         }
         advertise_neighbor(re, m, n.na_dst, n.na_target, n.na_flags, n.na_lla, out);
         break;
@@ -184,14 +217,14 @@ static void neighbor_message(struct router_engine *re, struct member *m, struct 
         to_member(re, m, n.to, f, kind == KIND_HOST, now, out);
         break;
     case ND_SOLICITED_RA:
-        inner_advert(re, m, ip6_is_unspecified(nd.src) ? ip6_all_nodes : nd.src, out);
+        solicited(re, m, ip6_is_unspecified(nd.src) ? ip6_all_nodes : nd.src, now, out);
         break;
     }
 }
 
 /* A group's listeners, each a copy; the sender's rate is limited first (H58). */
 static void multicast(struct router_engine *re, struct member *m, struct frame *f, bool also_router,
-                      mono_ns now)
+                      mono_ns now, struct out *out)
 {
     enum drop why = DROP_MULTICAST;
 
@@ -202,8 +235,22 @@ static void multicast(struct router_engine *re, struct member *m, struct frame *
     }
     if (why)
         engine_drop(re, why);
+    if (why == DROP_TOO_BIG)
+        send_error(re, m, f, ICMP6_TOO_BIG, 0, CAST_PACKET, now, out);
     if (also_router) /* last: the answer is made of the packet itself */
-        answer_self(re, m, f, now);
+        answer_self(re, m, f, now, out);
+}
+
+void inner_cast_too_big(struct router_engine *re, struct cast_job *j, mono_ns now, struct out *out)
+{
+    struct member *m = &re->ms.m[j->from];
+    struct frame f;
+
+    re->drop[DROP_TOO_BIG] += j->n_small;
+    /* The sender may have gone, and its place may be another's. */
+    if (!m->live || !mac_eq(m->mac, j->src) || frame_parse(&f, j->packet, j->len) != DROP_NONE)
+        return;
+    send_error(re, m, &f, ICMP6_TOO_BIG, 0, j->least_mtu, now, out);
 }
 
 static void listener_report(struct router_engine *re, struct member *m, const struct frame *f,
@@ -235,7 +282,7 @@ static void carry_out(struct router_engine *re, struct member *m, struct frame *
     case TO_NOBODY:
         engine_drop(re, fw->why);
         if (fw->error_type)
-            send_error(re, m, f, fw->error_type, fw->error_code, 0, now, out);
+            send_error(re, m, f, fw->error_type, fw->error_code, fw->error_param, now, out);
         break;
     case TO_MEMBER:
         if (fw->routed)
@@ -251,13 +298,13 @@ static void carry_out(struct router_engine *re, struct member *m, struct frame *
             engine_drop(re, DROP_NO_ROOM);
         break;
     case TO_ROUTER:
-        answer_self(re, m, f, now);
+        answer_self(re, m, f, now, out);
         break;
     case TO_NEIGHBOR:
         neighbor_message(re, m, f, kind, now, out);
         break;
     case TO_LISTENERS:
-        multicast(re, m, f, fw->also_router, now);
+        multicast(re, m, f, fw->also_router, now, out);
         break;
     case TO_QUERIER:
         listener_report(re, m, f, now);
@@ -297,7 +344,7 @@ void inner_from_uplink(struct router_engine *re, struct pkt *pk, mono_ns now, st
         engine_drop(re, why);
         return;
     }
-    struct forward fw = forward_from_uplink(&re->b, &f);
+    struct forward fw = forward_from_uplink(&re->b, &f, now);
     if (fw.to != TO_MEMBER) {
         engine_drop(re, fw.why);
         if (fw.error_type)

@@ -46,14 +46,19 @@ struct member {
     uint8_t sock;
     bool uplink_told;    /* what its last RA and settings said of the uplink */
     bool proven;         /* the endpoint has answered a challenge */
+    bool ra_asked;       /* it has solicited since it logged in */
+    uint8_t ra_sent;     /* unasked RAs since then, counted to ADVERTS_INITIAL */
+    uint8_t prefix_told; /* which of the engine's prefixes, by number */
     uint8_t turns;       /* logins outside that came from where the one before the last came */
+    bool fragment;       /* DATA to it without DF: it said so, or has not said anything yet */
     struct endpoint was; /* before the last login outside */
+    uint16_t mtu;        /* inner */
     uint64_t credit;     /* octets that may still go to an unproven endpoint */
     uint64_t challenge;  /* number of the KEEPALIVE_REQ that proves it */
 
-    uint16_t mtu;         /* inner */
-    bool fragment;        /* DATA to it without DF: it said so, or has not said anything yet */
     uint32_t turns_since; /* seconds */
+    uint32_t
+        ra_group_s; /* last solicited RA to all nodes, or when it is due, rounded up; 0: none */
     mono_ns since, heard;
     mono_ns next_ra;
     mono_ns next_query;   /* of MLD */

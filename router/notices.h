@@ -43,9 +43,10 @@ struct notice {
     enum notice_kind kind;
     uint32_t client; /* place in the roster, NOTICE_NOBODY for keys not listed */
     uint32_t other;  /* likewise, the other party */
-    uint8_t key[KEY_LEN];
+    bool has_other;  /* NOTICE_DAD: other_key is the holder's; false: it is the router's */
+    uint8_t key[KEY_LEN], other_key[KEY_LEN];
     struct endpoint ep;
-    struct mac mac;
+    struct mac mac, other_mac;
     struct ip6 addr;
     unsigned reason, number;
 };

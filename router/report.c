@@ -12,6 +12,7 @@
 
 struct names { /* texts for one event */
     char ep[EP_TEXT_LEN], mac[MAC_TEXT_LEN], addr[IP6_TEXT_LEN], key[KEY_TEXT_LEN];
+    char other_mac[MAC_TEXT_LEN], other_key[KEY_TEXT_LEN];
     const char *who, *other;
 };
 
@@ -25,10 +26,15 @@ static void names_of(struct names *n, const struct router_config *c, const struc
     n->who = router_engine_client(re, ev->client);
     if (!n->who)
         n->who = n->key;
+    mac_text(n->other_mac, ev->other_mac);
+    key_to_text(n->other_key, ev->other_key);
     n->other = router_engine_client(re, ev->other);
+    if (!n->other && ev->has_other)
+        n->other = n->other_key;
     if (!c->log_endpoints) { /* the MAC says the same as the endpoint */
         snprintf(n->ep, sizeof(n->ep), "(hidden)");
         snprintf(n->mac, sizeof(n->mac), "(hidden)");
+        snprintf(n->other_mac, sizeof(n->other_mac), "(hidden)");
     }
 }
 
@@ -145,8 +151,9 @@ void report_notice(const struct router_config *c, const struct router_engine *re
         log_limited(&binds, now, LOG_LEVEL_INFO, "%s no longer uses %s", n.who, n.addr);
         return;
     case NOTICE_DAD:
-        log_limited(&refusals, now, LOG_LEVEL_WARN, "%s wants %s, which belongs to %s: refused",
-                    n.who, n.addr, n.other ? n.other : "the router or an unlisted client");
+        log_limited(&refusals, now, LOG_LEVEL_WARN,
+                    "%s at %s (MAC %s) wants %s, which %s (MAC %s) has: refused", n.who, n.ep,
+                    n.mac, n.addr, n.other ? n.other : "the router", n.other_mac);
         return;
     }
 }
@@ -162,8 +169,8 @@ void report_start(const struct router_config *c, const struct router_engine *re)
     log_info("sixtap-router " SIXTAP_VERSION ", public key %s", n.key);
     log_info("public endpoint %s, MAC %s, link-local %s", endpoint_text(n.ep, c->public_ep),
              mac_text(n.mac, t.mac), ip6_text(n.addr, t.link_local));
-    log_info("segment %s/%u, own address %s, %u clients listed", ip6_text(prefix, c->prefix.addr),
-             c->prefix.len, ip6_text(n.addr, c->address), c->n_clients);
+    log_info("segment %s/%u, own address %s, %u clients listed", ip6_text(prefix, t.prefix.addr),
+             t.prefix.len, ip6_text(n.addr, t.address), c->n_clients);
 }
 
 /* ---- JSON ---- */
@@ -229,8 +236,8 @@ static void put_router(struct json_object *o, const struct router_config *c,
     json_put_text(o, "endpoint", endpoint_text(ep, c->public_ep));
     json_put_text(o, "mac", mac_text(mac, t.mac));
     json_put_text(o, "link_local", ip6_text(ip, t.link_local));
-    json_put_text(o, "address", ip6_text(ip, c->address));
-    snprintf(prefix, sizeof(prefix), "%s/%u", ip6_text(ip, c->prefix.addr), c->prefix.len);
+    json_put_text(o, "address", ip6_text(ip, t.address));
+    snprintf(prefix, sizeof(prefix), "%s/%u", ip6_text(ip, t.prefix.addr), t.prefix.len);
     json_put_text(o, "prefix", prefix);
     json_put_text(o, "addressing", c->addressing == ADDRESSING_EUI64 ? "eui64" : "stable");
     json_put_text(o, "uplink", c->uplink == UPLINK_NONE ? "none" : "routed");
@@ -245,6 +252,7 @@ static void put_router(struct json_object *o, const struct router_config *c,
     json_put_number(o, "to_uplink", t.uplink_tx);
     json_put_number(o, "from_uplink", t.uplink_rx);
     json_put_number(o, "notices_lost", t.notices_lost);
+    json_put_number(o, "dad_refused", t.dad_refused);
     json_put_number(o, "key_expansions", router_engine_members(re)->schedules.misses);
 }
 

@@ -5,6 +5,7 @@
 #define SIXTAP_ROUTER_STATE_H
 
 #include "proto/icmp6.h"
+#include "router/adverts.h"
 #include "router/cast.h"
 #include "router/engine.h"
 #include "router/groups.h"
@@ -21,7 +22,9 @@ struct router_engine {
     struct notices notices;
     struct txq txq;
     struct groups groups;
-    struct cast *cast; /* NULL with `multicast: false` */
+    struct adverts adverts;
+    uint8_t prefix_number; /* how often the prefix changed, modulo 256 */
+    struct cast *cast;     /* NULL with `multicast: false` */
     struct mac mac;
     struct ip6 link_local;
 
@@ -38,7 +41,7 @@ struct router_engine {
     unsigned n_leaving;
 
     uint64_t drop[DROP_COUNT];
-    uint64_t rx_packets, rx_octets, uplink_tx, uplink_rx, n_nudges;
+    uint64_t rx_packets, rx_octets, uplink_tx, uplink_rx, n_nudges, dad_refused;
 };
 
 /* inner_packet() - carry on a DATA that opened and is not control; @d->p has its header still */
@@ -49,10 +52,14 @@ void inner_packet(struct router_engine *re, struct member *m, struct dgram *d, m
 void inner_from_uplink(struct router_engine *re, struct pkt *pk, mono_ns now, struct out *out);
 
 /* inner_advert() - an RA to @m */
-void inner_advert(struct router_engine *re, struct member *m, struct ip6 dst, struct out *out);
+void inner_advert(struct router_engine *re, struct member *m, struct ip6 dst, mono_ns now,
+                  struct out *out);
 
 /* inner_introduce() - a solicitation of @m's link-local address from our global one */
 void inner_introduce(struct router_engine *re, struct member *m, struct out *out);
+
+/* inner_cast_too_big() - @j, which is done, was too big for some of its listeners */
+void inner_cast_too_big(struct router_engine *re, struct cast_job *j, mono_ns now, struct out *out);
 
 /* inner_query() - an MLD general query to @m */
 void inner_query(struct router_engine *re, struct member *m, struct out *out);

@@ -27,7 +27,7 @@ static int teardown(void **state)
 }
 
 /* Nothing sent: one request per keepalive time, each answered, no loss. */
-static void test_idle(void **state)
+static void test_idle(void **state) /* R59, R60 */
 {
     static const struct {
         uint16_t config, router;

@@ -125,7 +125,7 @@ static void test_first_login(void **state)
 
 /* No router at all: every second LOGIN repeats the one before, after it the wait doubles, up to 15
  * s. */
-static void test_retransmission(void **state)
+static void test_retransmission(void **state) /* R58 */
 {
     static const unsigned wait_ms[] = { 1000, 1000, 2000, 2000, 4000, 4000, 8000, 8000, 15000 };
     (void)state;

@@ -175,7 +175,7 @@ static void test_raise(void **state)
 }
 
 /* A black hole that appears later: found in time, with MTU, fragments and the router following. */
-static void test_black_hole(void **state)
+static void test_black_hole(void **state) /* R64 */
 {
     static const struct {
         const char *name;
@@ -367,7 +367,7 @@ static void test_too_long(void **state)
 }
 
 /* An answer proves something only when it arrived at its full size and was asked for. */
-static void test_false_answers(void **state)
+static void test_false_answers(void **state) /* R64 */
 {
     static const struct {
         uint16_t says;
@@ -413,7 +413,7 @@ static void test_interface(void **state)
 }
 
 /* An interface too narrow for 1280 + 66: nothing is sent that it would refuse. */
-static void test_fragmentation(void **state)
+static void test_fragmentation(void **state) /* R42 */
 {
     (void)state;
     world_init(&w);

@@ -227,7 +227,7 @@ static void test_burst(void **state)
 }
 
 /* Down: bit flips, replays, runts, foreign indices: counted, no frame, nothing sent. */
-static void test_hostile(void **state)
+static void test_hostile(void **state) /* R65 */
 {
     static struct world w;
     uint8_t plain[106], copy[200];

@@ -207,7 +207,7 @@ def nd_rows(s):
     return rows
 
 
-def test_forged_neighbor_discovery():
+def test_forged_neighbor_discovery():  # R4, R74
     with Lab() as lab:
         s = Scene(lab)
         # positive control: a true probe is carried to b, marker and all

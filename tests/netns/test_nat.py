@@ -26,7 +26,7 @@ def three_clients(lab):
     return r, nat, a.wait_up(), b.wait_up(), c.wait_up()
 
 
-def test_two_clients_behind_one_nat():
+def test_two_clients_behind_one_nat():  # R61
     with Lab() as lab:
         r, _, a, b, c = three_clients(lab)
         lab.web(b"from the world\n")

@@ -19,7 +19,7 @@ static const struct {
     uint8_t type, code;
 } errors[] = { { 1, 3 }, { 2, 0 }, { 3, 0 }, { 4, 1 }, { 4, 2 } };
 
-static void test_gate(void **state)
+static void test_gate(void **state) /* R43 */
 {
     (void)state;
     enum { NONE, GROUP, ALL }; /* which errors may be sent: none, 2/0 and 4/2, all */
@@ -196,7 +196,7 @@ static void test_error_octets(void **state)
     }
 }
 
-static void test_error_param(void **state)
+static void test_error_param(void **state) /* R47 */
 {
     (void)state;
     static const struct {
@@ -256,7 +256,11 @@ static void test_echo_valid(void **state)
         { "7 octets", 58, OCTETS("\x80\0\0\0\x12\x34\0"), 40, false },
         { "code 1", 58, OCTETS("\x80\1\0\0\x12\x34\0\1"), 40, false },
         { "echo reply", 58, OCTETS("\x81\0\0\0\x12\x34\0\1"), 40, false },
-        { "atomic fragment", 44, OCTETS("\x3a\0\0\0\0\0\0\1" ECHO), 48, false },
+        { "atomic fragment", 44, OCTETS("\x3a\0\0\0\0\0\0\1" ECHO), 48, true }, /* R50 */
+        { "two atomic fragments", 44, OCTETS("\x2c\0\0\0\0\0\0\1\x3a\0\0\0\0\0\0\1" ECHO), 56,
+          true },
+        { "atomic, then a first one", 44, OCTETS("\x2c\0\0\0\0\0\0\1\x3a\0\0\1\0\0\0\1" ECHO), 56,
+          false },
         { "first fragment", 44, OCTETS("\x3a\0\0\1\0\0\0\1" ECHO), 48, false },
         { "later fragment", 44, OCTETS("\x3a\0\0\x08\0\0\0\1" ECHO), 48, false },
     };

@@ -306,7 +306,7 @@ static size_t row_packet(uint8_t *p, size_t i)
     return len;
 }
 
-static void test_rows(void **state)
+static void test_rows(void **state) /* R1, R2, R3, R5 */
 {
     (void)state;
     for (size_t i = 0; i < PKT_N(rows); i++) {
@@ -679,7 +679,7 @@ static const uint8_t *option(const uint8_t *p, size_t len, uint8_t type, unsigne
 
 /* R25: RDNSS is odd and at least 3, DNSSL names end and are padded with zeros; what is no name is
  * left out. */
-static void test_dns_options(void **state)
+static void test_dns_options(void **state) /* R25 */
 {
     (void)state;
 #define L63 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijk"

@@ -83,6 +83,23 @@ void rig_free(struct rig *r)
     free(r->out.arena);
 }
 
+struct rig rig;
+
+int rig_set_up(void **state)
+{
+    (void)state;
+    rig_defaults(&rig);
+    return 0;
+}
+
+int rig_tear_down(void **state)
+{
+    (void)state;
+    if (rig.mem)
+        rig_free(&rig);
+    return 0;
+}
+
 static void begin(struct rig *r)
 {
     out_reset(&r->out);

@@ -72,6 +72,12 @@ void rig_defaults(struct rig *r);
 void rig_start(struct rig *r);
 void rig_free(struct rig *r);
 
+/* the one most tests use, made by rig_defaults() and freed around each */
+extern struct rig rig;
+int rig_set_up(void **state);
+int rig_tear_down(void **state);
+#define RIG_ROW(f) cmocka_unit_test_setup_teardown(f, rig_set_up, rig_tear_down)
+
 /* rig_queue() - a datagram for the next burst (copied); rig_run() - deliver what is queued */
 void rig_queue(struct rig *r, struct endpoint from, const uint8_t *p, size_t len);
 void rig_run(struct rig *r);

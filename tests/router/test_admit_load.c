@@ -10,23 +10,6 @@
 
 #include "rig.h"
 
-static struct rig rig;
-
-static int set_up(void **state)
-{
-    (void)state;
-    rig_defaults(&rig);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    if (rig.mem)
-        rig_free(&rig);
-    return 0;
-}
-
 static unsigned tentatives(void)
 {
     return rig.re->admit.n_used;
@@ -251,15 +234,13 @@ static void many_logins(void **state)
     assert_int_equal(router_engine_deadline(rig.re), NEVER);
 }
 
-#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(flood_without_cookie), ROW(flood_with_cookies),
-        ROW(garbage_in_the_burst), ROW(handshakes_per_call_are_bounded),
-        ROW(rekey_inside),         ROW(inside_with_another_key),
-        ROW(inside_is_limited),    ROW(many_logins),
+        RIG_ROW(flood_without_cookie), RIG_ROW(flood_with_cookies),
+        RIG_ROW(garbage_in_the_burst), RIG_ROW(handshakes_per_call_are_bounded),
+        RIG_ROW(rekey_inside),         RIG_ROW(inside_with_another_key),
+        RIG_ROW(inside_is_limited),    RIG_ROW(many_logins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,23 +10,6 @@
 
 #include "rig.h"
 
-static struct rig rig;
-
-static int set_up(void **state)
-{
-    (void)state;
-    rig_defaults(&rig);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    if (rig.mem)
-        rig_free(&rig);
-    return 0;
-}
-
 static unsigned tentatives(void)
 {
     return rig.re->admit.n_used;
@@ -398,23 +381,21 @@ static void carried_login(void **state) /* H16 */
     }
 }
 
-#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(siblings_collide),
-        ROW(routers_mac_is_taken),
-        ROW(member_keeps_its_mac),
-        ROW(leases),
-        ROW(flapping_keeps_others_leases),
-        ROW(race_for_a_mac),
-        ROW(race_for_an_address),
-        ROW(carried_login),
-        ROW(busy),
-        ROW(first_data_confirms),
-        ROW(forged_confirm),
-        ROW(confirm_does_not_prove_a_stranger),
+        RIG_ROW(siblings_collide),
+        RIG_ROW(routers_mac_is_taken),
+        RIG_ROW(member_keeps_its_mac),
+        RIG_ROW(leases),
+        RIG_ROW(flapping_keeps_others_leases),
+        RIG_ROW(race_for_a_mac),
+        RIG_ROW(race_for_an_address),
+        RIG_ROW(carried_login),
+        RIG_ROW(busy),
+        RIG_ROW(first_data_confirms),
+        RIG_ROW(forged_confirm),
+        RIG_ROW(confirm_does_not_prove_a_stranger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,22 +10,7 @@
 
 #include "rig.h"
 
-static struct rig rig;
 static struct member *a, *b;
-
-static int set_up(void **state)
-{
-    (void)state;
-    rig_defaults(&rig);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_free(&rig);
-    return 0;
-}
 
 static struct member *member(unsigned n)
 {
@@ -241,13 +226,11 @@ static void random_bindings(void **state)
     }
 }
 
-#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(owners),   ROW(idle_gives_way),        ROW(assigned),
-        ROW(reserved), ROW(small_prefix_runs_out), ROW(random_bindings),
+        RIG_ROW(owners),   RIG_ROW(idle_gives_way),        RIG_ROW(assigned),
+        RIG_ROW(reserved), RIG_ROW(small_prefix_runs_out), RIG_ROW(random_bindings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

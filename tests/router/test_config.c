@@ -359,6 +359,53 @@ static void every_key_arrives(void **state)
     free(text);
 }
 
+/* R16, R19: RFC 4861 6.2.1 with the bounds of RFC 8319 */
+static void R16_R19_advertise(void **state)
+{
+    static const struct {
+        const char *text, *problem; /* part of the one line; NULL: fine */
+        uint32_t max_s, min_s, lifetime_s;
+    } rows[] = {
+        { "max_interval: 600 s", NULL, 600, 450, 1800 },
+        { "max_interval: 4", NULL, 4, 3, 12 },
+        { "max_interval: 65535", NULL, 65535, 49151, 65535 },
+        { "max_interval: 3", "max_interval", 0, 0, 0 },
+        { "max_interval: 65536", "max_interval", 0, 0, 0 },
+        { "max_interval: 100, min_interval: 75", NULL, 100, 75, 300 },
+        { "max_interval: 100, min_interval: 76", "more than three quarters", 0, 0, 0 },
+        { "min_interval: 2", "min_interval", 0, 0, 0 },
+        { "lifetime: 600", NULL, 600, 450, 600 },
+        { "lifetime: 599", "would end before the next", 0, 0, 0 },
+        { "lifetime: 0", NULL, 600, 450, 0 },
+        { "lifetime: 65536", "lifetime", 0, 0, 0 },
+        { "hop_limit: 256", "hop_limit", 0, 0, 0 },
+        { "valid: 100, preferred: 101", "more than valid", 0, 0, 0 },
+        { "valid: 100, preferred: 100", NULL, 600, 450, 1800 },
+        { "valid: 4294967295, preferred: 4294967295", NULL, 600, 450, 1800 },
+        { "valid: 100", "more than valid", 0, 0, 0 }, /* than the default of preferred */
+        { "reachable: 3600001", "reachable", 0, 0, 0 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct router_config c;
+        char whole[400];
+        int problems;
+        snprintf(whole, sizeof(whole), BASE "advertise: { %s }\n" ALICE, rows[i].text);
+        char *text = expand(whole), *out = read_text(text, &c, &problems);
+        if (problems != (rows[i].problem != NULL) ||
+            (rows[i].problem && !strstr(out, rows[i].problem)))
+            fail_msg("%s: %d problems, %s", rows[i].text, problems, out);
+        if (problems == 0) {
+            assert_int_equal(c.advertise.max_interval_s, rows[i].max_s);
+            assert_int_equal(c.advertise.min_interval_s, rows[i].min_s);
+            assert_int_equal(c.advertise.lifetime_s, rows[i].lifetime_s);
+            router_config_free(&c);
+        }
+        free(out);
+        free(text);
+    }
+}
+
 /* Without prefix: a ULA /64, the same each time, another for another key. */
 static void prefix_is_derived(void **state)
 {
@@ -534,6 +581,7 @@ int main(void)
         cmocka_unit_test(key_files_are_looked_at),
         cmocka_unit_test(minimal_form),
         cmocka_unit_test(every_key_arrives),
+        cmocka_unit_test(R16_R19_advertise),
         cmocka_unit_test(prefix_is_derived),
         cmocka_unit_test(warnings_do_not_count),
         cmocka_unit_test(truncated_texts_do_no_harm),

@@ -8,34 +8,7 @@
 
 #include <cmocka.h>
 
-#include "rig.h"
-
-static struct rig rig;
-static struct guest a, b, c;
-
-static int set_up(void **state)
-{
-    (void)state;
-    rig_defaults(&rig);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_free(&rig);
-    return 0;
-}
-
-static void two_members(void)
-{
-    rig_start(&rig);
-    guest_init(&a, &rig, 0, "198.51.100.7", 4000);
-    guest_init(&b, &rig, 1, "198.51.100.8", 4000);
-    guest_join(&a, &rig);
-    guest_join(&b, &rig);
-    rig_notices(&rig, NOTICE_LOGIN, NULL);
-}
+#include "scene.h"
 
 static uint32_t rnd(void)
 {
@@ -49,7 +22,7 @@ static void junk_draws_nothing(void **state) /* H1, H2, H3, H7 */
     uint8_t p[1501];
 
     (void)state;
-    two_members();
+    scene_start(2);
     for (unsigned type = 0; type < 256; type++) {
         for (size_t len = 0; len <= 1500; len += len < 70 ? 1 : 53) {
             entropy_draw(&rig.e, p, sizeof(p));
@@ -117,7 +90,7 @@ static void wrong_keys(void **state) /* H14, H15 */
     uint8_t p[64] = { 0 };
 
     (void)state;
-    two_members();
+    scene_start(2);
     struct member *m = rig_member(&rig, &a);
     wire_put_data(p, KIND_HOST, m->keys.current.local_index, 999);
     rig_udp(&rig, a.ep, p, sizeof(p));
@@ -143,7 +116,7 @@ static void impossible_sources(void **state) /* H20, H21 */
         { "192.0.2.1", 6464 }, /* itself */
     };
     (void)state;
-    two_members();
+    scene_start(2);
     guest_init(&c, &rig, 2, "198.51.100.9", 4000);
     guest_ask(&c, &rig);
     for (unsigned i = 0; i < N(rows); i++) {
@@ -187,7 +160,7 @@ static void goodbye(void **state)
     struct notice ev;
 
     (void)state;
-    two_members();
+    scene_start(2);
     struct keyset old = a.keys;
     guest_rejoin(&a, &rig);
     struct keyset new = a.keys;
@@ -214,7 +187,7 @@ static void goodbye_in_a_burst(void **state)
     struct control confirm = { .type = TLV_CONFIRM, .size = PROBE_MIN_LEN };
 
     (void)state;
-    two_members();
+    scene_start(2);
     struct keyset old = b.keys;
     guest_ask(&b, &rig); /* b sends with its new keys from here on */
     size_t len = guest_seal_control(&a, &rig, &bye, 0, p);
@@ -246,7 +219,7 @@ static void slot_reuse(void **state)
 
     (void)state;
     rig.conf.max_members = 2;
-    two_members();
+    scene_start(2);
     guest_init(&c, &rig, 2, "198.51.100.9", 4000);
     size_t ip_len = put_udp6(ip, guest_addr(&b), guest_addr(&a), sizeof(ip));
     memcpy(plain, a.s.mac.b, 6);
@@ -279,7 +252,7 @@ static void silence(void **state)
 
     (void)state;
     rig.conf.keepalive_s = 20;
-    two_members();
+    scene_start(2);
     rig_wait(&rig, 59 * NS_PER_S);
     guest_control(&b, &rig, &(struct control){ .type = TLV_KEEPALIVE_REQ, .number = 7 }, 0);
     struct control ack;
@@ -301,7 +274,7 @@ static void keys_end(void **state) /* H13 */
     struct notice ev;
 
     (void)state;
-    two_members();
+    scene_start(2);
     for (unsigned i = 0; i < 30; i++) { /* it lives, but never logs in anew */
         if (rig_member(&rig, &a))
             guest_control(&a, &rig, &(struct control){ .type = TLV_KEEPALIVE_REQ, .number = 7 }, 0);
@@ -457,23 +430,21 @@ static void random_operations(void **state)
     assert_int_equal(rig.re->admit.n_used, 0);
 }
 
-#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(junk_draws_nothing),
-        ROW(nudge_rows),
-        ROW(wrong_keys),
-        ROW(impossible_sources),
-        ROW(loopback_tests_itself),
-        ROW(goodbye),
-        ROW(goodbye_in_a_burst),
-        ROW(slot_reuse),
-        ROW(silence),
-        ROW(keys_end),
-        ROW(stop),
-        ROW(random_operations),
+        RIG_ROW(junk_draws_nothing),
+        RIG_ROW(nudge_rows),
+        RIG_ROW(wrong_keys),
+        RIG_ROW(impossible_sources),
+        RIG_ROW(loopback_tests_itself),
+        RIG_ROW(goodbye),
+        RIG_ROW(goodbye_in_a_burst),
+        RIG_ROW(slot_reuse),
+        RIG_ROW(silence),
+        RIG_ROW(keys_end),
+        RIG_ROW(stop),
+        RIG_ROW(random_operations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,84 +8,19 @@
 
 #include <cmocka.h>
 
-#include "rig.h"
-
-static struct rig rig;
-static struct guest a, b, c;
+#include "scene.h"
 
 static const struct mac nobody = { { 2, 9, 9, 9, 9, 9 } };
 
-static int set_up(void **state)
-{
-    (void)state;
-    rig_defaults(&rig);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_free(&rig);
-    return 0;
-}
-
 static void members(void)
 {
-    rig_start(&rig);
-    guest_init(&a, &rig, 0, "198.51.100.7", 4000);
-    guest_init(&b, &rig, 1, "198.51.100.8", 4000);
-    guest_init(&c, &rig, 2, "198.51.100.9", 4000);
-    guest_join(&a, &rig);
-    guest_join(&b, &rig);
-    guest_join(&c, &rig);
-    rig_notices(&rig, NOTICE_LOGIN, NULL);
-    for (unsigned i = 0; i < rig.re->ms.high; i++)
-        rig.re->ms.m[i].mtu = 1400;
-}
-
-/* A name in a row for an address of the scene. */
-static struct ip6 addr(const char *name)
-{
-    struct mac mac_r = mac_of_endpoint(rig.conf.public_ep);
-
-    if (strcmp(name, "a") == 0)
-        return guest_addr(&a);
-    if (strcmp(name, "a.ll") == 0)
-        return guest_ll(&a);
-    if (strcmp(name, "a.eui") == 0)
-        return mac_address(rig.conf.prefix, a.s.mac);
-    if (strcmp(name, "b") == 0)
-        return guest_addr(&b);
-    if (strcmp(name, "b.ll") == 0)
-        return guest_ll(&b);
-    if (strcmp(name, "b.eui") == 0)
-        return mac_address(rig.conf.prefix, b.s.mac);
-    if (strcmp(name, "absent") == 0) { /* stable address of a listed client that is not there */
-        struct ip6 ret;
-        assert_true(bindings_stable(&rig.re->b, 7, rig.clients[7].public_key, &ret));
-        return ret;
-    }
-    if (strcmp(name, "r.ll") == 0)
-        return mac_link_local(mac_r);
-    if (strcmp(name, "r.eui") == 0)
-        return mac_address(rig.conf.prefix, mac_r);
-    return ip6_of(name);
-}
-
-static struct mac mac(const char *name)
-{
-    if (strcmp(name, "a") == 0)
-        return a.s.mac;
-    if (strcmp(name, "b") == 0)
-        return b.s.mac;
-    if (strcmp(name, "c") == 0)
-        return c.s.mac;
-    return strcmp(name, "r") == 0 ? mac_of_endpoint(rig.conf.public_ep) : nobody;
+    scene_start(3);
+    scene_mtu(1400);
 }
 
 /* ---- sources ---- */
 
-static void guard(void **state) /* R32, R52, H49, H50, H72, H73 */
+static void R32_R52_guard(void **state) /* R32, R52, H49, H50, H72, H73 */
 {
     static const struct {
         const char *name, *src;
@@ -118,11 +53,11 @@ static void guard(void **state) /* R32, R52, H49, H50, H72, H73 */
     for (unsigned i = 0; i < N(rows); i++) {
         for (unsigned k = 0; k < N(dst); k++) {
             uint8_t ip[60];
-            size_t len = put_udp6(ip, addr(rows[i].src), addr(dst[k]), sizeof(ip));
-            guest_ip(&a, &rig, KIND_PEER, mac("b"), ip, len);
+            size_t len = put_udp6(ip, scene_addr(rows[i].src), scene_addr(dst[k]), sizeof(ip));
+            guest_ip(&a, &rig, KIND_PEER, scene_mac("b"), ip, len);
             guest_take(&b, &rig);
             bool out = rig.out.n_pk == 1 || guest_packet(&b, -1, NULL);
-            bool link_local = ip6_is_link_local(addr(rows[i].src)) && k == 1;
+            bool link_local = ip6_is_link_local(scene_addr(rows[i].src)) && k == 1;
             if (out != (rows[i].why == DROP_NONE && !link_local) ||
                 (rows[i].why && rig_drops(&rig, rows[i].why) != 1))
                 fail_msg("%s to %s", rows[i].name, dst[k]);
@@ -132,7 +67,7 @@ static void guard(void **state) /* R32, R52, H49, H50, H72, H73 */
     }
 }
 
-static void learned(void **state) /* R30, R33 */
+static void R29_R30_R33_learned(void **state) /* R30, R33 */
 {
     uint8_t ip[60];
     struct notice ev;
@@ -143,7 +78,8 @@ static void learned(void **state) /* R30, R33 */
     for (unsigned i = 0; i < 100; i++) {
         struct ip6 src = ip6_of("2001:db8:1:0:1::");
         src.b[15] = (uint8_t)i;
-        guest_ip(&a, &rig, KIND_HOST, nobody, ip, put_udp6(ip, src, addr("2001:db8:99::1"), 60));
+        guest_ip(&a, &rig, KIND_HOST, nobody, ip,
+                 put_udp6(ip, src, scene_addr("2001:db8:99::1"), 60));
         assert_int_equal(rig.out.n_pk, i < LEARNED_PER_MEMBER);
         assert_int_equal(rig_drops(&rig, DROP_BINDINGS), i >= LEARNED_PER_MEMBER);
         assert_int_equal(rig_notices(&rig, NOTICE_BOUND, &ev), i < LEARNED_PER_MEMBER);
@@ -151,11 +87,11 @@ static void learned(void **state) /* R30, R33 */
     assert_int_equal(m->n_learned, LEARNED_PER_MEMBER);
     /* The first who has it keeps it. */
     guest_ip(&b, &rig, KIND_HOST, nobody, ip,
-             put_udp6(ip, ip6_of("2001:db8:1:0:1::3"), addr("2001:db8:99::1"), 60));
+             put_udp6(ip, ip6_of("2001:db8:1:0:1::3"), scene_addr("2001:db8:99::1"), 60));
     assert_int_equal(rig_drops(&rig, DROP_SRC_GUARD), 1);
     /* And b has its own sixteen. */
     guest_ip(&b, &rig, KIND_HOST, nobody, ip,
-             put_udp6(ip, ip6_of("2001:db8:1:0:2::3"), addr("2001:db8:99::1"), 60));
+             put_udp6(ip, ip6_of("2001:db8:1:0:2::3"), scene_addr("2001:db8:99::1"), 60));
     assert_int_equal(rig.out.n_pk, 1);
     /* It receives at what it has learned, and nobody does once it is gone. */
     (void)put_udp6(ip, guest_addr(&b), ip6_of("2001:db8:1:0:1::3"), 60);
@@ -171,7 +107,7 @@ static void learned(void **state) /* R30, R33 */
 
 enum way { NOWHERE, TO_B, TO_TUN };
 
-static void ways(void **state) /* R39, R43, R53, R54, H51, H73 */
+static void R39_R53_R54_R56_ways(void **state) /* R35, R43, R53, R54, H51, H73 */
 {
     static const struct {
         const char *name;
@@ -231,11 +167,11 @@ static void ways(void **state) /* R39, R43, R53, R54, H51, H73 */
     for (unsigned i = 0; i < N(rows); i++) {
         uint8_t ip[60];
         const uint8_t *got = NULL;
-        size_t len = put_udp6(ip, addr(rows[i].src), addr(rows[i].dst), sizeof(ip));
+        size_t len = put_udp6(ip, scene_addr(rows[i].src), scene_addr(rows[i].dst), sizeof(ip));
 
         rig.now += rows[i].to == TO_B ? NS_PER_MS : 200 * NS_PER_MS;
         ip[7] = rows[i].hl;
-        guest_ip(&a, &rig, rows[i].kind, mac(rows[i].hint), ip, len);
+        guest_ip(&a, &rig, rows[i].kind, scene_mac(rows[i].hint), ip, len);
         guest_take(&b, &rig);
         guest_take(&c, &rig);
         if (rows[i].to == TO_B) {
@@ -270,21 +206,23 @@ static void ways(void **state) /* R39, R43, R53, R54, H51, H73 */
     }
 }
 
-static void no_uplink(void **state) /* R54 */
+static void R54_no_uplink(void **state) /* R54 */
 {
     uint8_t ip[60];
 
     (void)state;
     rig.conf.uplink = UPLINK_NONE;
     members();
-    guest_ip(&a, &rig, KIND_HOST, nobody, ip, put_udp6(ip, addr("a"), addr("2001:db8:99::1"), 60));
+    guest_ip(&a, &rig, KIND_HOST, nobody, ip,
+             put_udp6(ip, scene_addr("a"), scene_addr("2001:db8:99::1"), 60));
     assert_int_equal(rig.out.n_pk, 0);
     assert_int_equal(rig_drops(&rig, DROP_NO_UPLINK), 1);
     const uint8_t *got = guest_packet(&a, ICMP6_UNREACH, NULL);
     assert_non_null(got);
     assert_int_equal(got[41], 0);
     /* ::1 is then answered by the engine itself. */
-    guest_ip(&a, &rig, KIND_HOST, nobody, ip, put_echo6(ip, addr("a"), addr("2001:db8:1::1"), 60));
+    guest_ip(&a, &rig, KIND_HOST, nobody, ip,
+             put_echo6(ip, scene_addr("a"), scene_addr("2001:db8:1::1"), 60));
     got = guest_packet(&a, ICMP6_ECHO_REPLY, NULL);
     assert_non_null(got);
     assert_memory_equal(got + 8, ip + 24, IP6_LEN);
@@ -298,7 +236,7 @@ static void in_place(void **state)
 
     (void)state;
     members();
-    size_t len = put_udp6(ip, addr("a"), addr("b"), sizeof(ip));
+    size_t len = put_udp6(ip, scene_addr("a"), scene_addr("b"), sizeof(ip));
     memcpy(plain, b.s.mac.b, 6);
     memcpy(plain + 6, ip, len);
     size_t n = guest_seal(&a, &rig, KIND_PEER, plain, sizeof(plain), p);
@@ -319,7 +257,7 @@ static void burst(void **state)
     for (unsigned i = 0; i < BURST_MAX; i++) {
         struct guest *g = to[i % 3];
         memcpy(plain, g->s.mac.b, 6);
-        (void)put_udp6(plain + 6, addr("a"), guest_addr(g), 60);
+        (void)put_udp6(plain + 6, scene_addr("a"), guest_addr(g), 60);
         plain[65] = (uint8_t)i;
         rig_queue(&rig, a.ep, p, guest_seal(&a, &rig, KIND_PEER, plain, sizeof(plain), p));
     }
@@ -334,7 +272,7 @@ static void burst(void **state)
 
 /* ---- out of the uplink ---- */
 
-static void from_uplink(void **state) /* R52, R54 */
+static void R52_R54_from_uplink(void **state) /* R52, R54 */
 {
     static const struct {
         const char *name, *src, *dst;
@@ -364,7 +302,7 @@ static void from_uplink(void **state) /* R52, R54 */
     members();
     for (unsigned i = 0; i < N(rows); i++) {
         uint8_t ip[60];
-        size_t len = put_udp6(ip, addr(rows[i].src), addr(rows[i].dst), sizeof(ip));
+        size_t len = put_udp6(ip, scene_addr(rows[i].src), scene_addr(rows[i].dst), sizeof(ip));
         rig_tun(&rig, ip, len);
         guest_take(&b, &rig);
         const uint8_t *got = guest_packet(&b, -1, NULL);
@@ -382,19 +320,22 @@ static void from_uplink(void **state) /* R52, R54 */
     }
     for (size_t len = 0; len < 48; len++) { /* any piece of a packet */
         uint8_t ip[60];
-        (void)put_udp6(ip, addr("2001:db8:99::1"), addr("b"), sizeof(ip));
+        (void)put_udp6(ip, scene_addr("2001:db8:99::1"), scene_addr("b"), sizeof(ip));
         rig_tun(&rig, ip, len);
         assert_int_equal(rig.out.n_dg + rig.out.n_pk, 0);
     }
 }
 
-#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(guard),    ROW(learned), ROW(ways),        ROW(no_uplink),
-        ROW(in_place), ROW(burst),   ROW(from_uplink),
+        RIG_ROW(R32_R52_guard),
+        RIG_ROW(R29_R30_R33_learned),
+        RIG_ROW(R39_R53_R54_R56_ways),
+        RIG_ROW(R54_no_uplink),
+        RIG_ROW(in_place),
+        RIG_ROW(burst),
+        RIG_ROW(R52_R54_from_uplink),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

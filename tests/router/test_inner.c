@@ -8,73 +8,19 @@
 
 #include <cmocka.h>
 
-#include "rig.h"
-
-static struct rig rig;
-static struct guest a, b, c;
+#include "scene.h"
 
 static const struct mac nobody = { { 2, 9, 9, 9, 9, 9 } };
 
-static int set_up(void **state)
-{
-    (void)state;
-    rig_defaults(&rig);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_free(&rig);
-    return 0;
-}
-
 static void members(void)
 {
-    rig_start(&rig);
-    guest_init(&a, &rig, 0, "198.51.100.7", 4000);
-    guest_init(&b, &rig, 1, "198.51.100.8", 4000);
-    guest_init(&c, &rig, 2, "198.51.100.9", 4000);
-    guest_join(&a, &rig);
-    guest_join(&b, &rig);
-    guest_join(&c, &rig);
-    rig_notices(&rig, NOTICE_LOGIN, NULL);
-    for (unsigned i = 0; i < rig.re->ms.high; i++)
-        rig.re->ms.m[i].mtu = 1400;
-}
-
-/* A name in a row for an address of the scene. */
-static struct ip6 addr(const char *name)
-{
-    struct mac mac_r = mac_of_endpoint(rig.conf.public_ep);
-
-    if (strcmp(name, "a") == 0)
-        return guest_addr(&a);
-    if (strcmp(name, "a.ll") == 0)
-        return guest_ll(&a);
-    if (strcmp(name, "a.eui") == 0)
-        return mac_address(rig.conf.prefix, a.s.mac);
-    if (strcmp(name, "b") == 0)
-        return guest_addr(&b);
-    if (strcmp(name, "b.ll") == 0)
-        return guest_ll(&b);
-    if (strcmp(name, "b.eui") == 0)
-        return mac_address(rig.conf.prefix, b.s.mac);
-    if (strcmp(name, "absent") == 0) { /* stable address of a listed client that is not there */
-        struct ip6 ret;
-        assert_true(bindings_stable(&rig.re->b, 7, rig.clients[7].public_key, &ret));
-        return ret;
-    }
-    if (strcmp(name, "r.ll") == 0)
-        return mac_link_local(mac_r);
-    if (strcmp(name, "r.eui") == 0)
-        return mac_address(rig.conf.prefix, mac_r);
-    return ip6_of(name);
+    scene_start(3);
+    scene_mtu(1400);
 }
 
 /* ---- too big ---- */
 
-static void too_big(void **state) /* R40, R41 */
+static void R40_R41_R45_too_big(void **state) /* R40, R41 */
 {
     uint8_t ip[1500];
     size_t len;
@@ -83,7 +29,7 @@ static void too_big(void **state) /* R40, R41 */
     members();
     rig_member(&rig, &b)->mtu = 1300;
     for (unsigned over = 0; over < 2; over++) {
-        size_t n = put_udp6(ip, addr("a"), addr("b"), 1300 + over);
+        size_t n = put_udp6(ip, scene_addr("a"), scene_addr("b"), 1300 + over);
         guest_ip(&a, &rig, KIND_PEER, b.s.mac, ip, n);
         guest_take(&b, &rig);
         assert_int_equal(b.n_got, !over);
@@ -94,7 +40,7 @@ static void too_big(void **state) /* R40, R41 */
             assert_int_equal(len, 1280); /* R45 */
             assert_memory_equal(got + 8, rig.conf.address.b, IP6_LEN);
         }
-        n = put_udp6(ip, addr("2001:db8:99::1"), addr("b"), 1300 + over);
+        n = put_udp6(ip, scene_addr("2001:db8:99::1"), scene_addr("b"), 1300 + over);
         rig_tun(&rig, ip, n);
         guest_take(&b, &rig);
         assert_int_equal(b.n_got, !over);
@@ -109,7 +55,7 @@ static void too_big(void **state) /* R40, R41 */
 
 /* ---- what clients must not say ---- */
 
-static void roles(void **state) /* R4, R5, R34, R38, H52, H59 */
+static void R4_R5_R34_R38_roles(void **state) /* R4, R5, R34, R38, H52, H59 */
 {
     static const struct {
         const char *name;
@@ -136,15 +82,15 @@ static void roles(void **state) /* R4, R5, R34, R38, H52, H59 */
     for (unsigned i = 0; i < N(rows); i++) {
         for (unsigned kind = KIND_HOST; kind <= KIND_MULTICAST; kind++) {
             uint8_t ip[80];
-            (void)put_icmp6(ip, addr(rows[i].src), addr(rows[i].dst), rows[i].type, rows[i].hl,
-                            sizeof(ip));
+            (void)put_icmp6(ip, scene_addr(rows[i].src), scene_addr(rows[i].dst), rows[i].type,
+                            rows[i].hl, sizeof(ip));
             guest_ip(&a, &rig, (enum wire_kind)kind, b.s.mac, ip, sizeof(ip));
             if (rig.out.n_dg || rig.out.n_pk || rig_drops(&rig, rows[i].why) != 1)
                 fail_msg("%s, kind %u", rows[i].name, kind);
         }
     }
     uint8_t ip[80];
-    (void)put_udp6(ip, addr("a.ll"), addr("b.ll"), sizeof(ip)); /* DHCPv6 server */
+    (void)put_udp6(ip, scene_addr("a.ll"), scene_addr("b.ll"), sizeof(ip)); /* DHCPv6 server */
     be16_store(ip + 40, 547);
     guest_ip(&a, &rig, KIND_PEER, b.s.mac, ip, sizeof(ip));
     assert_int_equal(rig_drops(&rig, DROP_ND_ROLE), 1);
@@ -152,7 +98,7 @@ static void roles(void **state) /* R4, R5, R34, R38, H52, H59 */
 }
 
 /* A first fragment that does not show what it carries may carry anything. */
-static void undecided(void **state) /* R34, R51 */
+static void R34_R51_undecided(void **state) /* R34, R51 */
 {
     uint8_t ip[80];
 
@@ -160,7 +106,7 @@ static void undecided(void **state) /* R34, R51 */
     members();
     for (unsigned there = 0; there <= 8;
          there += 4) { /* octets of ICMPv6 behind the Fragment header */
-        (void)put_icmp6(ip, addr("a.ll"), addr("b.ll"), NH_ICMPV6, 255, 48 + there);
+        (void)put_icmp6(ip, scene_addr("a.ll"), scene_addr("b.ll"), NH_ICMPV6, 255, 48 + there);
         memset(ip + 40, 0, 8 + there);
         ip[6] = NH_FRAGMENT;
         ip[40] = NH_ICMPV6;
@@ -173,7 +119,7 @@ static void undecided(void **state) /* R34, R51 */
     }
 }
 
-static void icmp_passes(void **state) /* R73 */
+static void R73_icmp_passes(void **state) /* R73 */
 {
     static const uint8_t type[] = { 1, 2, 3, 4, 128, 129 };
 
@@ -181,11 +127,11 @@ static void icmp_passes(void **state) /* R73 */
     members();
     for (unsigned i = 0; i < N(type); i++) {
         uint8_t ip[100];
-        (void)put_icmp6(ip, addr("a"), addr("b"), type[i], 64, sizeof(ip));
+        (void)put_icmp6(ip, scene_addr("a"), scene_addr("b"), type[i], 64, sizeof(ip));
         guest_ip(&a, &rig, KIND_PEER, b.s.mac, ip, sizeof(ip));
         guest_take(&b, &rig);
         assert_non_null(guest_packet(&b, type[i], NULL));
-        (void)put_icmp6(ip, addr("a"), addr("2001:db8:99::1"), type[i], 64, sizeof(ip));
+        (void)put_icmp6(ip, scene_addr("a"), scene_addr("2001:db8:99::1"), type[i], 64, sizeof(ip));
         guest_ip(&a, &rig, KIND_HOST, nobody, ip, sizeof(ip));
         assert_int_equal(rig.out.n_pk, 1);
     }
@@ -193,14 +139,15 @@ static void icmp_passes(void **state) /* R73 */
 
 /* ---- errors ---- */
 
-static void no_error_about(void **state) /* R43 */
+static void R43_no_error_about_errors(void **state) /* R43 */
 {
     uint8_t ip[100];
 
     (void)state;
     members();
     for (unsigned type = 1; type <= 4; type++) { /* about an error */
-        (void)put_icmp6(ip, addr("a"), addr("2001:db8:1::5"), (uint8_t)type, 64, sizeof(ip));
+        (void)put_icmp6(ip, scene_addr("a"), scene_addr("2001:db8:1::5"), (uint8_t)type, 64,
+                        sizeof(ip));
         guest_ip(&a, &rig, KIND_PEER, nobody, ip, sizeof(ip));
         assert_int_equal(rig.out.n_dg, 0);
         assert_int_equal(rig_drops(&rig, DROP_NO_OWNER), 1);
@@ -215,13 +162,13 @@ static unsigned errors_in(struct guest *g, unsigned n, const char *src)
 
     for (unsigned i = 0; i < n; i++) {
         guest_ip(g, &rig, KIND_PEER, nobody, ip,
-                 put_udp6(ip, addr(src), addr("2001:db8:1::5"), 60));
+                 put_udp6(ip, scene_addr(src), scene_addr("2001:db8:1::5"), 60));
         got += guest_packet(g, ICMP6_UNREACH, NULL) != NULL;
     }
     return got;
 }
 
-static void errors_are_limited(void **state) /* R35, R44 */
+static void R35_R44_errors_are_limited(void **state) /* R35, R44 */
 {
     uint8_t ip[60];
     unsigned n = 0;
@@ -236,7 +183,7 @@ static void errors_are_limited(void **state) /* R35, R44 */
     assert_in_range(errors_in(&a, 300, "a"), 1, 20);
     /* Nor does a scan from outside, which is limited as well. */
     for (unsigned i = 0; i < 500; i++) {
-        (void)put_udp6(ip, addr("2001:db8:99::1"), addr("2001:db8:1::5"), 60);
+        (void)put_udp6(ip, scene_addr("2001:db8:99::1"), scene_addr("2001:db8:1::5"), 60);
         rig_tun(&rig, ip, 60);
         n += rig.out.n_pk;
     }
@@ -244,7 +191,7 @@ static void errors_are_limited(void **state) /* R35, R44 */
     assert_int_equal(errors_in(&b, 3, "b"), 3);
 }
 
-static void group_echo(void **state) /* R15, H71 */
+static void R15_H71_group_echo(void **state) /* R15, H71 */
 {
     uint8_t ip[60];
     unsigned n = 0;
@@ -253,11 +200,11 @@ static void group_echo(void **state) /* R15, H71 */
     members();
     for (unsigned i = 0; i < 200; i++) {
         guest_ip(&a, &rig, KIND_MULTICAST, nobody, ip,
-                 put_echo6(ip, addr("a.ll"), addr(i % 2 ? "ff02::1" : "ff02::2"), 60));
+                 put_echo6(ip, scene_addr("a.ll"), scene_addr(i % 2 ? "ff02::1" : "ff02::2"), 60));
         const uint8_t *got = guest_packet(&a, ICMP6_ECHO_REPLY, NULL);
         if (!got)
             continue;
-        struct ip6 from = addr("r.ll");
+        struct ip6 from = scene_addr("r.ll");
         assert_memory_equal(got + 8, from.b, IP6_LEN);
         n++;
         guest_take(&b, &rig);
@@ -265,10 +212,10 @@ static void group_echo(void **state) /* R15, H71 */
     }
     assert_in_range(n, 10, 100);
     guest_ip(&a, &rig, KIND_MULTICAST, nobody, ip,
-             put_echo6(ip, addr("b.ll"), addr("ff02::1"), 60));
+             put_echo6(ip, scene_addr("b.ll"), scene_addr("ff02::1"), 60));
     assert_int_equal(rig.out.n_dg, 0); /* a victim's source does not pass the guard */
     /* A wrong checksum draws nothing. */
-    (void)put_echo6(ip, addr("a.ll"), addr("r.ll"), 60);
+    (void)put_echo6(ip, scene_addr("a.ll"), scene_addr("r.ll"), 60);
     ip[50] ^= 1;
     guest_ip(&a, &rig, KIND_HOST, nobody, ip, 60);
     assert_int_equal(rig_drops(&rig, DROP_CKSUM), 1);
@@ -284,7 +231,7 @@ static void stale_mac(void **state)
 
     (void)state;
     members();
-    (void)put_udp6(ip, addr("a"), addr("b"), sizeof(ip));
+    (void)put_udp6(ip, scene_addr("a"), scene_addr("b"), sizeof(ip));
     for (unsigned i = 0; i < 100; i++) {
         guest_ip(&a, &rig, KIND_PEER, nobody, ip, sizeof(ip));
         guest_take(&b, &rig);
@@ -304,13 +251,13 @@ static void stale_mac(void **state)
     assert_non_null(guest_packet(&a, ND_NA, NULL));
 }
 
-static void frames(void **state) /* H4, H46, H61, H63 */
+static void H46_H61_H62_H63_frames(void **state) /* H4, H46, H61, H63 */
 {
     uint8_t ip[60], bad[60];
 
     (void)state;
     members();
-    (void)put_udp6(ip, addr("a"), addr("b"), sizeof(ip));
+    (void)put_udp6(ip, scene_addr("a"), scene_addr("b"), sizeof(ip));
     for (size_t len = 0; len < sizeof(ip); len++) {
         guest_ip(&a, &rig, KIND_PEER, b.s.mac, ip, len);
         assert_int_equal(rig.out.n_dg, 0);
@@ -333,14 +280,14 @@ static void frames(void **state) /* H4, H46, H61, H63 */
     assert_int_equal(len, sizeof(ip));
 }
 
-#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(too_big),     ROW(roles),          ROW(undecided),
-        ROW(icmp_passes), ROW(no_error_about), ROW(errors_are_limited),
-        ROW(group_echo),  ROW(stale_mac),      ROW(frames),
+        RIG_ROW(R40_R41_R45_too_big),       RIG_ROW(R4_R5_R34_R38_roles),
+        RIG_ROW(R34_R51_undecided),         RIG_ROW(R73_icmp_passes),
+        RIG_ROW(R43_no_error_about_errors), RIG_ROW(R35_R44_errors_are_limited),
+        RIG_ROW(R15_H71_group_echo),        RIG_ROW(stale_mac),
+        RIG_ROW(H46_H61_H62_H63_frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,40 +9,17 @@
 #include <cmocka.h>
 
 #include "proto/cksum.h"
-#include "rig.h"
+#include "scene.h"
 
 #define MDNS "ff02::fb"
-
-static struct rig rig;
-static struct guest a, b, c;
 
 static const struct mac zero;
 
 static int set_up(void **state)
 {
-    (void)state;
-    rig_defaults(&rig);
+    rig_set_up(state);
     rig.conf.multicast = true;
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_free(&rig);
-    return 0;
-}
-
-static void members(void)
-{
-    rig_start(&rig);
-    guest_init(&a, &rig, 0, "198.51.100.7", 4000);
-    guest_init(&b, &rig, 1, "198.51.100.8", 4000);
-    guest_init(&c, &rig, 2, "198.51.100.9", 4000);
-    guest_join(&a, &rig);
-    guest_join(&b, &rig);
-    guest_join(&c, &rig);
-    rig_notices(&rig, NOTICE_LOGIN, NULL);
 }
 
 /* A report of one group as Linux sends it: MLDv2 behind a hop-by-hop header with Router Alert. */
@@ -96,7 +73,7 @@ static unsigned hears(struct guest *g, const struct guest *from, const uint8_t *
 
 /* ---- who hears what ---- */
 
-static void who_hears(void **state) /* R37, H71 */
+static void R37_who_hears(void **state) /* R37, H71 */
 {
     static const struct {
         const char *name, *dst;
@@ -130,7 +107,7 @@ static void who_hears(void **state) /* R37, H71 */
         rig_defaults(&rig);
         rig.conf.multicast = rows[i].multicast;
         rig.conf.isolate = rows[i].isolate;
-        members();
+        scene_start(3);
         listen_to(&b, MDNS, true);
         listen_to(&b, "ff05::9", true);
         listen_to(&c, "ff05::9", true);
@@ -154,12 +131,12 @@ static void who_hears(void **state) /* R37, H71 */
     }
 }
 
-static void sources_are_guarded(void **state) /* H71: smurf */
+static void R67_H71_sources_are_guarded(void **state) /* H71: smurf */
 {
     uint8_t p[80];
 
     (void)state;
-    members();
+    scene_start(3);
     size_t len = put_echo6(p, guest_addr(&b), ip6_of("ff02::1"), 70);
     guest_ip(&a, &rig, KIND_MULTICAST, zero, p, len);
     assert_int_equal(rig_drops(&rig, DROP_SRC_GUARD), 1);
@@ -171,7 +148,7 @@ static void too_long(void **state)
     uint8_t p[CAST_PACKET + 1];
 
     (void)state;
-    members();
+    scene_start(3);
     for (unsigned i = 0; i < 3; i++)
         rig.re->ms.m[i].mtu = 1600;
     rig_member(&rig, &c)->mtu = CAST_PACKET - 1;
@@ -182,12 +159,15 @@ static void too_long(void **state)
     len = put_udp6(p, guest_ll(&a), ip6_of("ff02::1"), CAST_PACKET + 1);
     guest_ip(&a, &rig, KIND_MULTICAST, zero, p, len);
     assert_int_equal(rig_drops(&rig, DROP_TOO_BIG), 1);
-    assert_int_equal(rig.out.n_dg, 0);
+    assert_int_equal(rig.out.n_dg, 1);
+    const uint8_t *error = guest_packet(&a, ICMP6_TOO_BIG, NULL);
+    assert_non_null(error);
+    assert_int_equal(be32_load(error + 44), CAST_PACKET);
 }
 
 /* ---- reports and queries ---- */
 
-static void reports_stay_here(void **state) /* R38, H59 */
+static void R38_reports_stay_here(void **state) /* R38, H59 */
 {
     static const char *const dst[] = { "ff02::16", MDNS, "ff02::1", "ff02::2", "b", "b.ll" };
 
@@ -197,7 +177,7 @@ static void reports_stay_here(void **state) /* R38, H59 */
         rig_free(&rig);
         rig_defaults(&rig);
         rig.conf.multicast = on;
-        members();
+        scene_start(3);
         listen_to(&b, MDNS, true);
         listen_to(&c, MDNS, true);
         for (unsigned i = 0; i < N(dst); i++) {
@@ -221,12 +201,12 @@ static void reports_stay_here(void **state) /* R38, H59 */
     }
 }
 
-static void bad_reports_and_queries(void **state) /* H59 */
+static void R38_H59_bad_reports_and_queries(void **state) /* H59 */
 {
     uint8_t p[96];
 
     (void)state;
-    members();
+    scene_start(3);
     size_t len = put_report(p, guest_ll(&b), ip6_of("ff02::16"), MDNS, true);
     p[7] = 64;
     guest_ip(&b, &rig, KIND_MULTICAST, zero, p, len);
@@ -251,7 +231,7 @@ static void leaving(void **state)
     uint8_t p[80];
 
     (void)state;
-    members();
+    scene_start(3);
     listen_to(&b, MDNS, true);
     listen_to(&c, MDNS, true);
     size_t len = put_udp6(p, guest_ll(&a), ip6_of(MDNS), 70);
@@ -321,7 +301,7 @@ static void off_asks_nobody(void **state)
 
     (void)state;
     rig.conf.multicast = false;
-    members();
+    scene_start(3);
     assert_int_equal(queries(&a, 130 * NS_PER_S, &last), 0);
 }
 
@@ -371,13 +351,13 @@ static void queue_udp(struct guest *g, enum wire_kind kind, struct mac to, struc
 }
 
 /* One client storms for a second; others' unicast and their own multicast do not suffer. */
-static void storm(void **state) /* H58 */
+static void R37_H58_storm(void **state) /* H58 */
 {
     unsigned flow = 0, storm = 0, quiet = 0;
     uint64_t dropped = 0;
 
     (void)state;
-    members();
+    scene_start(3);
     listen_to(&c, MDNS, true);
     for (unsigned ms = 0; ms < 1000; ms++) {
         rig.now += NS_PER_MS;
@@ -406,7 +386,7 @@ static void the_rest_is_made_by_ticks(void **state)
     struct guest d;
 
     (void)state;
-    members();
+    scene_start(3);
     guest_init(&d, &rig, 3, "198.51.100.10", 4000);
     guest_join(&d, &rig);
     for (unsigned i = 0; i < CAST_JOBS; i++) /* three copies each, more than a slice */
@@ -478,7 +458,7 @@ static void isolate_hides(void **state)
     };
     (void)state;
     rig.conf.isolate = true;
-    members();
+    scene_start(3);
     struct mac router = mac_of_endpoint(rig.conf.public_ep);
     for (unsigned i = 0; i < N(rows); i++) {
         uint8_t p[128];
@@ -521,7 +501,7 @@ static void isolate_leaves_the_uplink(void **state)
 
     (void)state;
     rig.conf.isolate = true;
-    members();
+    scene_start(3);
     size_t len = put_udp6(p, guest_addr(&a), ip6_of("2001:db8:99::1"), 70);
     guest_ip(&a, &rig, KIND_HOST, zero, p, len);
     assert_int_equal(rig.out.n_pk, 1);
@@ -532,21 +512,21 @@ static void isolate_leaves_the_uplink(void **state)
     assert_non_null(guest_packet(&a, -1, NULL));
 }
 
-#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, rig_tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(who_hears),
-        ROW(sources_are_guarded),
+        ROW(R37_who_hears),
+        ROW(R67_H71_sources_are_guarded),
         ROW(too_long),
-        ROW(reports_stay_here),
-        ROW(bad_reports_and_queries),
+        ROW(R38_reports_stay_here),
+        ROW(R38_H59_bad_reports_and_queries),
         ROW(leaving),
         ROW(the_router_asks),
         ROW(off_asks_nobody),
         ROW(who_no_longer_reports),
-        ROW(storm),
+        ROW(R37_H58_storm),
         ROW(the_rest_is_made_by_ticks),
         ROW(isolate_is_told),
         ROW(isolate_hides),

@@ -10,7 +10,6 @@
 
 #include "rig.h"
 
-static struct rig rig;
 static struct guest a, b, c;
 
 /* The list a reload brings: any of the RIG_LISTED clients, and more. */

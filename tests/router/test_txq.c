@@ -7,18 +7,15 @@
 
 #include <cmocka.h>
 
-#include "rig.h"
+#include "scene.h"
 
-static struct rig rig;
-static struct guest a, b;
 static struct txq q;
 static uint64_t drops[DROP_COUNT];
 static uint8_t room[TXQ_MAX + 1][128];
 
 static int set_up(void **state)
 {
-    (void)state;
-    rig_defaults(&rig);
+    rig_set_up(state);
     rig_start(&rig);
     guest_init(&a, &rig, 0, "198.51.100.7", 4000);
     guest_init(&b, &rig, 1, "198.51.100.8", 4000);
@@ -27,13 +24,6 @@ static int set_up(void **state)
     out_reset(&rig.out);
     memset(&q, 0, sizeof(q));
     memset(drops, 0, sizeof(drops));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_free(&rig);
     return 0;
 }
 
@@ -154,7 +144,7 @@ static void no_keys(void **state)
     assert_int_equal(drops[DROP_EXPIRED], 2);
 }
 
-#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, rig_tear_down)
 
 int main(void)
 {

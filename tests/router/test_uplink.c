@@ -8,48 +8,19 @@
 
 #include <cmocka.h>
 
-#include "rig.h"
+#include "scene.h"
 
 #define MANY 2400u /* members, of which a call cannot tell all of a 16th */
 
-static struct rig rig;
-static struct guest a, b, c;
-
 static int set_up(void **state)
 {
-    (void)state;
-    rig_defaults(&rig);
+    rig_set_up(state);
     rig.conf.routes[0] = (struct prefix){ .addr = ip6_of("2001:db8:5::"), .len = 48 };
     rig.conf.routes[1] = (struct prefix){ .addr = ip6_of("fd00:6::"), .len = 64 };
     rig.conf.n_routes = 2;
     strcpy(rig.conf.search[0], "example.net");
     rig.conf.n_search = 1;
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_free(&rig);
-    return 0;
-}
-
-static void members(void)
-{
-    rig_start(&rig);
-    guest_init(&a, &rig, 0, "198.51.100.7", 4000);
-    guest_init(&b, &rig, 1, "198.51.100.8", 4000);
-    guest_join(&a, &rig);
-    guest_join(&b, &rig);
-}
-
-static const uint8_t *option(const uint8_t *ip, size_t len, uint8_t type, unsigned nth)
-{
-    for (size_t at = IP6_HDR_LEN + 16; at + 8 <= len; at += 8u * ip[at + 1]) {
-        if (ip[at] == type && nth-- == 0)
-            return ip + at;
-    }
-    return NULL;
 }
 
 /* The Router Advertisement among what @g has just got. */
@@ -62,13 +33,13 @@ static void check_ra(const struct guest *g, bool up, uint8_t preference)
     assert_int_equal(be16_load(ra + 46), up ? 1800 : 0);
     /* RFC 4191 2.2: with lifetime 0 the preference is sent as 0 */
     assert_int_equal(ra[45] & 0x18, up ? preference : 0);
-    assert_non_null(option(ra, len, 3, 0)); /* the segment stays */
+    assert_non_null(ra_option(ra, len, 3, 0)); /* the segment stays */
     static const char search[] = "\7example\3net";
-    const uint8_t *dnssl = option(ra, len, 31, 0);
+    const uint8_t *dnssl = ra_option(ra, len, 31, 0);
     assert_non_null(dnssl);
     assert_memory_equal(dnssl + 8, search, sizeof(search));
     for (unsigned i = 0; i < rig.conf.n_routes; i++) {
-        route = option(ra, len, 24, i);
+        route = ra_option(ra, len, 24, i);
         assert_int_equal(route != NULL, up);
         if (!route)
             continue;
@@ -77,7 +48,7 @@ static void check_ra(const struct guest *g, bool up, uint8_t preference)
         assert_int_equal(be32_load(route + 4), 1800);
         assert_memory_equal(route + 8, rig.conf.routes[i].addr.b, 8);
     }
-    assert_null(option(ra, len, 24, rig.conf.n_routes));
+    assert_null(ra_option(ra, len, 24, rig.conf.n_routes));
 }
 
 static void check_settings(const struct settings *s, bool up)
@@ -107,10 +78,10 @@ static void check_told(struct guest *g, bool up)
     assert_true(ip6_eq(s.address[0].addr, guest_addr(g)));
 }
 
-static void down_and_up(void **state) /* R20 */
+static void R20_down_and_up(void **state) /* R20 */
 {
     (void)state;
-    members();
+    scene_start(2);
     check_settings(&a.s, true);
     for (unsigned up = 0; up < 2; up++) {
         rig.now += 10 * NS_PER_S + 7;
@@ -131,9 +102,9 @@ static void down_and_up(void **state) /* R20 */
         check_settings(&c.s, up);
         check_ra(&c, up, 0x18);
         uint8_t rs[56];
-        size_t len = nd_build_rs(rs, guest_ll(&a), ip6_all_routers, &a.s.mac);
-        guest_ip(&a, &rig, KIND_MULTICAST, (struct mac){ { 0 } }, rs, len);
-        check_ra(&a, up, 0x18);
+        size_t len = nd_build_rs(rs, guest_ll(&c), ip6_all_routers, &c.s.mac);
+        guest_ip(&c, &rig, KIND_MULTICAST, (struct mac){ { 0 } }, rs, len);
+        check_ra(&c, up, 0x18);
         rig.now += 2 * NS_PER_S;
         rig_tick(&rig);
         guest_take(&c, &rig);
@@ -150,7 +121,7 @@ static void packets_meanwhile(void **state)
     uint8_t ip[128], echo[128];
 
     (void)state;
-    members();
+    scene_start(2);
     const struct mac router = mac_of_endpoint(rig.conf.public_ep);
     for (unsigned up = 0; up < 2; up++) {
         rig.now += 10 * NS_PER_S + 7;
@@ -177,7 +148,7 @@ static void none_is_never_up(void **state)
 {
     (void)state;
     rig.conf.uplink = UPLINK_NONE;
-    members();
+    scene_start(2);
     check_ra(&b, false, 0);
     check_settings(&b.s, false);
     assert_false(router_engine_uplink(rig.re, true, rig.now));
@@ -211,7 +182,7 @@ static void deliver(struct guest *g, const uint8_t *p, size_t len)
 }
 
 /* More members than one call can tell: all within a second. */
-static void many_members(void **state) /* R20 */
+static void R20_many_members(void **state) /* R20 */
 {
     (void)state;
     rig.conf.max_members = MANY;
@@ -253,7 +224,7 @@ static void many_members(void **state) /* R20 */
     free(sent);
 }
 
-static void preference(void **state) /* R21 */
+static void R24_preference(void **state)
 {
     static const struct {
         enum preference preference;
@@ -266,7 +237,7 @@ static void preference(void **state) /* R21 */
             rig_free(&rig);
         set_up(state);
         rig.conf.preference = rows[i].preference;
-        members();
+        scene_start(2);
         check_ra(&b, true, rows[i].bits);
     }
 }
@@ -299,7 +270,7 @@ static void unused_bindings_end(void **state) /* RFC 6620 3.2 */
     struct ip6 one = ip6_of("2001:db8:1::111"), two = ip6_of("2001:db8:1::222");
 
     (void)state;
-    members();
+    scene_start(2);
     use(&a, one);
     assert_int_equal(rig.out.n_pk, 1);
     use(&a, two);
@@ -330,14 +301,14 @@ static void unused_bindings_end(void **state) /* RFC 6620 3.2 */
     assert_int_equal(rig.out.n_pk, 1);
 }
 
-#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, rig_tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(down_and_up),  ROW(packets_meanwhile), ROW(nobody_is_there),
-        ROW(down_and_up),  ROW(none_is_never_up),  ROW(nobody_is_there),
-        ROW(many_members), ROW(preference),        ROW(unused_bindings_end),
+        ROW(R20_down_and_up),  ROW(packets_meanwhile), ROW(nobody_is_there),
+        ROW(R20_down_and_up),  ROW(none_is_never_up),  ROW(nobody_is_there),
+        ROW(R20_many_members), ROW(R24_preference),    ROW(unused_bindings_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

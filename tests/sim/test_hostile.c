@@ -208,7 +208,7 @@ static void change(struct sim *w, const struct sim_dgram *d)
 
 /* Every datagram comes with changed copies: all of the true ones arrive, none of the others does
  * anything but count (H3, H4, H5, H12, H15). */
-static void changed_copies(void **state)
+static void changed_copies(void **state) /* R63, R68 */
 {
     (void)state;
     for (unsigned seed = 1; seed <= sim_seeds(3); seed++) {
@@ -316,7 +316,7 @@ static void forge_nudge(struct sim *w, const struct sim_dgram *d)
                time_s(r->late_s) + time_ms(1));
 }
 
-static void forged_nudges(void **state)
+static void forged_nudges(void **state) /* R68 */
 {
     (void)state;
     for (size_t i = 0; i < sizeof(nudge_row) / sizeof(nudge_row[0]); i++) {

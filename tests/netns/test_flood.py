@@ -85,7 +85,7 @@ class Scene:
         return told
 
 
-def test_a_million_forged_sources():
+def test_a_million_forged_sources():  # R32
     """H49, R32: sources of the others, of the router, of the world, random ones outside the segment: none gets through."""
     with Lab() as lab:
         s = Scene(lab)
@@ -120,7 +120,7 @@ def test_a_million_forged_sources():
         watched[0].wait(b"honest")
 
 
-def test_free_addresses_bind_sixteen():
+def test_free_addresses_bind_sixteen():  # R33
     """R33: 10^5 free sources: sixteen are learned, the rest is dropped; nobody else's are touched."""
     with Lab() as lab:
         s = Scene(lab)

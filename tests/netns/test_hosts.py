@@ -63,7 +63,7 @@ def all_reach_all(lab, hosts):
 
 
 @pytest.mark.parametrize("addressing", ["stable", "eui64"])
-def test_matrix(addressing):
+def test_matrix(addressing):  # R29
     with Lab() as lab:
         rows = STABLE if addressing == "stable" else EUI64
         names = [f"h{i}" for i in range(len(rows))]

@@ -90,7 +90,7 @@ def three(lab):
 
 
 @pytest.mark.parametrize("sig", [signal.SIGSTOP, signal.SIGKILL])
-def test_a_dead_client_is_not_declared_alive(sig):
+def test_a_dead_client_is_not_declared_alive(sig):  # R13
     """R13: the router, which still holds b for a member, does not answer probes in its name."""
     with Lab() as lab:
         r, a, b, _ = three(lab)
@@ -119,7 +119,7 @@ def test_a_dead_client_is_not_declared_alive(sig):
             wait_for("b to be found again", lambda: a.ns.ping(target, wait=0.5))
 
 
-def test_dad_of_ones_own_address_never_fails():
+def test_dad_of_ones_own_address_never_fails():  # R28
     """R28: with nonces and without, again and again; the owner's solicitation is never sent back to it."""
     with Lab() as lab:
         r, a, b, _ = three(lab)
@@ -149,7 +149,7 @@ def test_dad_of_ones_own_address_never_fails():
                         if i.get("dadfailed") or i.get("tentative")]
 
 
-def test_a_stolen_address_stays_with_its_owner():
+def test_a_stolen_address_stays_with_its_owner():  # R30
     """R30, H49: b takes a's addresses, with DAD and without, and speaks from them: a's flows lose nothing."""
     with Lab() as lab:
         r, a, b, c = three(lab)

@@ -359,7 +359,7 @@ def frame_rows(s, sc):
 
 
 @pytest.mark.parametrize("rows", [nd_rows, mld_rows, frame_rows])
-def test_malformed(rows):
+def test_malformed(rows):  # R7
     with Lab() as lab:
         sc = Scene(lab)
         watched = {x: sc.b.ns.neighbor(TAP, x) for x in (sc.c_addr, sc.c_ll, ROUTER6, ROUTER_LL)}
@@ -417,7 +417,7 @@ def test_kinds_that_do_not_fit():
                 wait_for(f"copy {n} on {w.name}", lambda w=w, n=n: sum(marker in f for f in w.frames(False)) == n)
 
 
-def test_what_must_be_ignored():
+def test_what_must_be_ignored():  # R6
     """R6: unknown options and reserved bits are skipped, and the message is answered all the same. R21: RS without SLLAO."""
     with Lab() as lab:
         sc = Scene(lab)

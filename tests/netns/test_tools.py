@@ -96,7 +96,7 @@ def scene():
 # ---- what shows what is there ----
 
 
-def test_ndisc6(scene):
+def test_ndisc6(scene):  # R8
     """R8: the router's own addresses; -m waits for all answers and finds one."""
     a = scene.a
     for own in (ROUTER6, ROUTER_LL):
@@ -105,7 +105,7 @@ def test_ndisc6(scene):
     assert a.ns.run("ndisc6", "-r", "2", "-w", "200", "2001:db8:1::dead", TAP, check=False).returncode != 0
 
 
-def test_rdisc6(scene):
+def test_rdisc6(scene):  # R17
     """R16, R17, R24: each field, as another program reads it."""
     text = scene.a.ns.run("rdisc6", "-1", "-r", "10", TAP).stdout
     fields = dict(re.findall(r"^ *([A-Z][A-Za-z .-]+?) *: +(.+?) *$", text, re.M))
@@ -122,7 +122,7 @@ def test_rdisc6(scene):
     assert fields["Source link-layer address"].lower() == ROUTER_MAC
 
 
-def test_radvdump():
+def test_radvdump():  # R25
     """R25 and the rest: radvd's own reader writes down the configuration that would make this RA."""
     extra = ("dns: [ 2001:db8::53, 2001:db8::54 ]\nsearch: [ example.net, a.example.org ]\n"
              "routes: [ 2001:db8:5::/48, 2001:db8:6:7::/64 ]\n")
@@ -227,7 +227,7 @@ def unharmed(s, name):
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_attacks(scene, part):
+def test_attacks(scene, part):  # R74
     """R4, R5, R34, R38, H52-H55, H58, H59: a fourth of the tools each."""
     s = scene
     s.remember()

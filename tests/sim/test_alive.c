@@ -83,10 +83,10 @@ static void keepalive(void **state)
         w->filter = watch;
         w->arg = &s;
         sim_start(w);
-        sim_run(w, time_s(9)); /* what the RA after the login draws, a probe of the MTU, is over */
+        sim_run(w, time_s(45)); /* three RAs after the login, and the probes they draw */
         mono_ns last = s.at[s.n_up - 1];
         s.n_up = 0;
-        sim_run(w, time_s(98));
+        sim_run(w, time_s(60));
         sim_check(w, s.n_up == time_since(w->now, last) / time_s(keepalive_s[r]));
         for (unsigned i = 0; i < s.n_up; i++, last += time_s(keepalive_s[r]))
             sim_check(w, near(s.at[i], last + time_s(keepalive_s[r])));

@@ -37,8 +37,10 @@ static const struct conf_key client_keys[] = {
               "while those before it do not answer" },
     { "fail_back", CONF_SECONDS, AT(fail_back_s), .min = 0, .max = 3600, .unit = "s", .def = "60",
       .help = "with routers, how often one before the one in use is tried again; 0: never" },
-    { "private_key_file", CONF_KEY_FILE, AT(private_key), .required = true,
+    { "private_key_file", CONF_KEY_FILE, AT(private_key),
       .help = "the file that `sixtap-client keygen` made" },
+    { "private_key", CONF_SECRET, AT(private_key),
+      .help = "the key itself, in place of the file; what `sixtap-router invite` writes" },
     { "psk", CONF_SECRET, AT(psk), AUX(has_psk),
       .help = "the secret shared with the router, if it has one for this client" },
     { "psk_file", CONF_KEY_FILE, AT(psk), AUX(has_psk), .help = "the same, in a file" },
@@ -108,7 +110,8 @@ static void not_own(struct conf *f, const struct client_config *c, const void *o
 {
     uint8_t own[KEY_LEN];
 
-    if (!conf_ok(f, c, "private_key_file") || !conf_ok(f, obj, key))
+    if ((!conf_ok(f, c, "private_key_file") && !conf_ok(f, c, "private_key")) ||
+        !conf_ok(f, obj, key))
         return;
     crypto_scalarmult_base(own, c->private_key);
     if (memcmp(own, router_key, KEY_LEN) == 0)
@@ -163,9 +166,15 @@ static void router_list(struct conf *f, const struct client_config *c)
 
 static void check(struct conf *f, const struct client_config *c)
 {
+    static const char *const keys[] = { "private_key_file", "private_key", NULL };
     static const char *const secrets[] = { "psk", "psk_file", "join_secret", "join_secret_file",
                                            NULL };
+    conf_one_of(f, c, keys);
     conf_one_of(f, c, secrets);
+    if (!conf_given(f, c, keys[0]) && !conf_given(f, c, keys[1]))
+        conf_problem(f, (struct conf_mark){ 1, 1, 0 },
+                     "private_key_file is missing: the file that `sixtap-client keygen` made");
+    conf_warn_secret(f, c, "private_key");
     conf_warn_secret(f, c, "psk");
     conf_warn_secret(f, c, "join_secret");
     if (c->keepalive_s && c->keepalive_s < KEEPALIVE_ADVISED_S)

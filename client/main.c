@@ -45,7 +45,7 @@ static int control_name(const struct cli_opts *o, char name[108], FILE *err)
 
 int main(int argc, char **argv)
 {
-    static const struct cli cli = {
+    static const struct cli cli_fixed = {
         .program = "sixtap-client",
         .about = "IPv6 for this host through a SixTap router",
         .default_config = "/etc/sixtap/client.yaml",
@@ -53,6 +53,15 @@ int main(int argc, char **argv)
         .run = run,
         .check = check,
         .control_name = control_name,
+        .file = "client.yaml",
+        .manual =
+            ".Nm\n"
+            "opens an encrypted UDP tunnel to a SixTap router and brings up a TAP device with "
+            "a working\nIPv6 address, also behind NAT.\n"
+            ".Pp\nThe daemon runs in the foreground and logs to standard error.\n"
+            ".Dv SIGTERM\nends it.\n",
     };
+    struct cli cli = cli_fixed;
+    cli.keys = client_config_table();
     return cli_main(argc, argv, &cli);
 }

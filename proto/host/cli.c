@@ -15,16 +15,6 @@
 
 #define STATUS_TIMEOUT_MS 3000
 
-/* Options a subcommand takes. */
-enum {
-    OPT_CONFIG = 1,
-    OPT_VERBOSE = 2,
-    OPT_JSON = 4,
-    OPT_PSK = 8,
-    OPT_CONTROL = 16,
-    OPT_NO_SECCOMP = 32,
-};
-
 struct call {
     const struct cli *cli;
     const struct cli_io *io;
@@ -37,6 +27,7 @@ struct command {
     unsigned options;
     int (*run)(const struct call *c);
     const char *help;
+    const char *arg;
 };
 
 static int do_run(const struct call *c);
@@ -44,46 +35,107 @@ static int do_check(const struct call *c);
 static int do_status(const struct call *c);
 static int do_keygen(const struct call *c);
 static int do_pubkey(const struct call *c);
+static int do_schema(const struct call *c);
+static int do_man(const struct call *c);
 
 static const struct command commands[] = {
     { "run", OPT_CONFIG | OPT_VERBOSE | OPT_NO_SECCOMP, do_run,
-      "run in the foreground, log to stderr" },
-    { "check", OPT_CONFIG, do_check, "print every problem of the configuration" },
-    { "status", OPT_CONFIG | OPT_CONTROL | OPT_JSON, do_status,
-      "ask the running daemon how it is" },
+      "run in the foreground, log to stderr", NULL },
+    { "check", OPT_CONFIG, do_check, "print every problem of the configuration", NULL },
+    { "status", OPT_CONFIG | OPT_CONTROL | OPT_JSON, do_status, "ask the running daemon how it is",
+      NULL },
     { "keygen", OPT_PSK, do_keygen,
-      "print a fresh private key (or, with --psk, a fresh shared secret)" },
-    { "pubkey", 0, do_pubkey, "read a private key on stdin, print its public key" },
+      "print a fresh private key (or, with --psk, a fresh shared secret)", NULL },
+    { "pubkey", 0, do_pubkey, "read a private key on stdin, print its public key", NULL },
+    { "schema", 0, do_schema, "print the JSON Schema of the configuration file", NULL },
+    { "man", 0, do_man, "print the manual page of the program (8) or of its file (5), in mdoc",
+      "SECTION" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 /* ---- texts ---- */
 
+const struct cli_option_row cli_options[] = {
+    { "--config", "-c", OPT_CONFIG, "FILE", "all that read it: the configuration" },
+    { "--verbose", "-v", OPT_VERBOSE, NULL, "run: log more" },
+    { "--json", NULL, OPT_JSON, NULL, "status, reload: one JSON object" },
+    { "--control", NULL, OPT_CONTROL, "NAME",
+      "status, reload: the daemon's control socket, a path or @NAME" },
+    { "--no-seccomp", NULL, OPT_NO_SECCOMP, NULL,
+      "run: filter no system calls and allow core dumps, to debug" },
+    { "--psk", NULL, OPT_PSK, NULL, "keygen: a secret for psk: or join_secret:" },
+    { "--force", NULL, OPT_FORCE, NULL, "init: overwrite the configuration that is there" },
+    { "--prefix", NULL, OPT_PREFIX, "PREFIX", "init: this IPv6 prefix is routed to this host" },
+    { "--public-address", NULL, OPT_PUBLIC_ADDRESS, "IPV4",
+      "init: the IPv4 address that clients reach this host at" },
+    { "--public-key", NULL, OPT_PUBLIC_KEY, "KEY",
+      "invite: the client has its key already, and this is the public one" },
+    { "--help", "-h", 0, NULL, "this text" },
+    { NULL, NULL, 0, NULL, NULL },
+};
+
+#define N_OPTIONS (sizeof(cli_options) / sizeof(cli_options[0]) - 1)
+
+bool cli_command_row(const struct cli *cli, unsigned i, struct cli_command *ret)
+{
+    if (i < N_COMMANDS) {
+        *ret = (struct cli_command){ .name = commands[i].name,
+                                     .arg = commands[i].arg,
+                                     .options = commands[i].options,
+                                     .help = commands[i].help };
+        return true;
+    }
+    if (!cli->more)
+        return false;
+    *ret = cli->more[i - N_COMMANDS]; /* asked in turn, so the end is met first */
+    return ret->name != NULL;
+}
+
+/* Does any command of this program take the option? */
+static bool option_used(const struct cli *cli, const struct cli_option_row *o)
+{
+    struct cli_command c;
+
+    for (unsigned i = 0; cli_command_row(cli, i, &c); i++) {
+        if (!o->bit || c.options & o->bit)
+            return true;
+    }
+    return false;
+}
+
 static void print_help(FILE *f, const struct cli *cli)
 {
+    struct cli_command c;
+    char word[64];
+
     fprintf(f, "%s - %s\n\nUsage: %s COMMAND [OPTIONS]\n\nCommands:\n", cli->program, cli->about,
             cli->program);
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(f, "  %-8s %s\n", commands[i].name, commands[i].help);
+    for (unsigned i = 0; cli_command_row(cli, i, &c); i++) {
+        snprintf(word, sizeof(word), "%s%s%s", c.name, c.arg ? " " : "", c.arg ? c.arg : "");
+        fprintf(f, "  %-12s %s\n", word, c.help);
+    }
+    fprintf(f, "\nOptions:\n");
+    for (const struct cli_option_row *o = cli_options; o->name; o++) {
+        if (!option_used(cli, o))
+            continue;
+        snprintf(word, sizeof(word), "%s%s%s%s%s", o->brief ? o->brief : "  ",
+                 o->brief ? ", " : "  ", o->name, o->value ? " " : "", o->value ? o->value : "");
+        fprintf(f, "  %-26s %s", word, o->help);
+        if (o->bit == OPT_CONFIG)
+            fprintf(f, " (default %s)", cli->default_config);
+        fputc('\n', f);
+    }
     fprintf(f,
-            "\nOptions:\n"
-            "  -c, --config FILE   run, check, status: configuration (default %s)\n"
-            "  -v, --verbose       run: log more\n"
-            "      --json          status: one JSON object\n"
-            "      --control NAME  status: the daemon's control socket, a path or @NAME\n"
-            "      --no-seccomp    run: filter no system calls and allow core dumps, to debug\n"
-            "      --psk           keygen: a secret for psk: or join_secret:\n"
-            "  -h, --help          this text\n"
-            "      --version       print the version, and which library does the ciphers\n"
+            "      --version              print the version, and which library does the ciphers\n"
             "\nFirst steps:\n"
             "  umask 077; %s keygen > KEY_FILE; %s pubkey < KEY_FILE\n"
             "\nEnvironment:\n"
             "  SIXTAP_CRYPTO=libsodium   do without libipsec-mb, to compare or to rule it out\n"
-            "\nExit codes: 0 fine, 64 wrong usage, 65 no key, 69 no daemon answers,\n"
-            "71 the system refuses (run logs what), 74 output failed, 78 problems in the "
-            "configuration.\n",
-            cli->default_config, cli->program, cli->program);
+            "\nExit codes: 0 fine, 64 wrong usage, 65 wrong data (a key, a name), 69 no daemon "
+            "answers,\n71 the system refuses (run logs what), 73 a file cannot be made, 74 output "
+            "failed,\n78 problems in the configuration.\n",
+            cli->program, cli->program);
 }
 
 __attribute__((format(printf, 2, 3))) static int usage(const struct call *c, const char *fmt, ...)
@@ -182,33 +234,32 @@ static int do_pubkey(const struct call *c)
     return print_key(c, public_key);
 }
 
+static int do_schema(const struct call *c)
+{
+    cli_schema(c->io->out, c->cli);
+    return flushed(c);
+}
+
+static int do_man(const struct call *c)
+{
+    bool file = strcmp(c->opts.arg, "5") == 0;
+
+    if (!file && strcmp(c->opts.arg, "8") != 0)
+        return usage(c, "man: `%s` is no section; allowed: 8 (the program), 5 (its file)",
+                     c->opts.arg);
+    cli_manual(c->io->out, c->cli, file ? 5 : 8);
+    return flushed(c);
+}
+
 /* ---- options ---- */
-
-struct option_row {
-    const char *name, *brief;
-    unsigned bit; /* 0: every subcommand */
-    bool value;
-};
-
-static const struct option_row options[] = {
-    { "--config", "-c", OPT_CONFIG, true },
-    { "--verbose", "-v", OPT_VERBOSE, false },
-    { "--json", NULL, OPT_JSON, false },
-    { "--psk", NULL, OPT_PSK, false },
-    { "--control", NULL, OPT_CONTROL, true },
-    { "--no-seccomp", NULL, OPT_NO_SECCOMP, false },
-    { "--help", "-h", 0, false },
-};
-
-#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 
 /* The row that @arg names, and the value behind '=' (or behind -c) if it stands in the same word.
  */
-static const struct option_row *find_option(const char *arg, const char **ret_value)
+static const struct cli_option_row *find_option(const char *arg, const char **ret_value)
 {
     *ret_value = NULL;
     for (size_t i = 0; i < N_OPTIONS; i++) {
-        const struct option_row *o = &options[i];
+        const struct cli_option_row *o = &cli_options[i];
         size_t n = strlen(o->name);
         if (strcmp(arg, o->name) == 0 || (o->brief && strcmp(arg, o->brief) == 0))
             return o;
@@ -222,7 +273,7 @@ static const struct option_row *find_option(const char *arg, const char **ret_va
     return NULL;
 }
 
-static void apply(struct call *c, const struct option_row *o, const char *value)
+static void apply(struct call *c, const struct cli_option_row *o, const char *value)
 {
     switch (o->bit) {
     case OPT_CONFIG:
@@ -243,17 +294,29 @@ static void apply(struct call *c, const struct option_row *o, const char *value)
     case OPT_NO_SECCOMP:
         c->opts.no_seccomp = true;
         break;
+    case OPT_FORCE:
+        c->opts.force = true;
+        break;
+    case OPT_PUBLIC_KEY:
+        c->opts.public_key = value;
+        break;
+    case OPT_PREFIX:
+        c->opts.prefix = value;
+        break;
+    case OPT_PUBLIC_ADDRESS:
+        c->opts.public_address = value;
+        break;
     default:
         c->help = true;
         break;
     }
 }
 
-static int unknown_option(const struct call *c, const struct command *cmd, const char *arg)
+static int unknown_option(const struct call *c, const struct cli_command *cmd, const char *arg)
 {
     const char *names[N_OPTIONS + 1];
     for (size_t i = 0; i < N_OPTIONS; i++)
-        names[i] = options[i].name;
+        names[i] = cli_options[i].name;
     names[N_OPTIONS] = NULL;
     const char *near = conf_closest(arg, names);
     return usage(c, "%s: unknown %s `%s`%s%s%s", cmd->name, arg[0] == '-' ? "option" : "argument",
@@ -266,7 +329,7 @@ static bool is_verbose_run(const char *arg)
     return arg[0] == '-' && arg[1] == 'v' && strspn(arg + 1, "v") == strlen(arg + 1);
 }
 
-static int parse_options(struct call *c, const struct command *cmd, int argc, char **argv)
+static int parse_options(struct call *c, const struct cli_command *cmd, int argc, char **argv)
 {
     for (int i = 2; i < argc; i++) {
         const char *value = NULL;
@@ -274,7 +337,11 @@ static int parse_options(struct call *c, const struct command *cmd, int argc, ch
             c->opts.verbose += (unsigned)strlen(argv[i] + 1);
             continue;
         }
-        const struct option_row *o = find_option(argv[i], &value);
+        const struct cli_option_row *o = find_option(argv[i], &value);
+        if (!o && cmd->arg && !c->opts.arg && argv[i][0] != '-') {
+            c->opts.arg = argv[i];
+            continue;
+        }
         if (!o)
             return unknown_option(c, cmd, argv[i]);
         if (o->bit && !(cmd->options & o->bit))
@@ -290,27 +357,54 @@ static int parse_options(struct call *c, const struct command *cmd, int argc, ch
     }
     if (c->opts.control && strlen(c->opts.control) > 107)
         return usage(c, "%s: --control: at most 107 characters", cmd->name);
+    if (cmd->arg && !c->opts.arg && !c->help)
+        return usage(c, "%s: %s is missing: %s %s %s", cmd->name, cmd->arg, c->cli->program,
+                     cmd->name, cmd->arg);
     return EX_OK;
 }
 
-static const struct command *find_command(const char *name)
+static bool find_command(const struct cli *cli, const char *name, struct cli_command *ret,
+                         unsigned *ret_i)
 {
-    for (size_t i = 0; i < N_COMMANDS; i++) {
-        if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
+    for (unsigned i = 0; cli_command_row(cli, i, ret); i++) {
+        *ret_i = i;
+        if (strcmp(ret->name, name) == 0)
+            return true;
     }
-    return NULL;
+    return false;
+}
+
+#define NAMES_MAX 32
+
+static unsigned command_names(const struct cli *cli, const char *names[NAMES_MAX + 1])
+{
+    struct cli_command c;
+    unsigned n = 0;
+
+    for (; n < NAMES_MAX && cli_command_row(cli, n, &c); n++)
+        names[n] = c.name;
+    names[n] = NULL;
+    return n;
 }
 
 static int unknown_command(const struct call *c, const char *arg)
 {
-    const char *names[N_COMMANDS + 1];
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        names[i] = commands[i].name;
-    names[N_COMMANDS] = NULL;
+    const char *names[NAMES_MAX + 1];
+    command_names(c->cli, names);
     const char *near = conf_closest(arg, names);
     return usage(c, "unknown command `%s`%s%s%s", arg, near ? "; did you mean " : "",
                  near ? near : "", near ? "?" : "");
+}
+
+static int no_command(const struct call *c)
+{
+    const char *names[NAMES_MAX + 1];
+    char all[200] = "";
+    unsigned n = command_names(c->cli, names);
+
+    for (unsigned i = 0, at = 0; i < n && at < sizeof(all); i++)
+        at += (unsigned)snprintf(all + at, sizeof(all) - at, "%s%s", i ? ", " : "", names[i]);
+    return usage(c, "a command is needed: %s", all);
 }
 
 int cli_main_io(int argc, char **argv, const struct cli *cli, const struct cli_io *io)
@@ -321,7 +415,7 @@ int cli_main_io(int argc, char **argv, const struct cli *cli, const struct cli_i
         return EX_OSERR;
     }
     if (argc < 2)
-        return usage(&c, "a command is needed: run, check, status, keygen, pubkey");
+        return no_command(&c);
     if (strcmp(argv[1], "--version") == 0) {
         fprintf(io->out, "%s %s\n", cli->program, SIXTAP_VERSION);
         crypto_print(io->out);
@@ -329,17 +423,22 @@ int cli_main_io(int argc, char **argv, const struct cli *cli, const struct cli_i
     }
     c.help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
              strcmp(argv[1], "help") == 0;
-    const struct command *cmd = c.help ? NULL : find_command(argv[1]);
-    if (!cmd && !c.help)
+    struct cli_command cmd;
+    unsigned number = 0;
+    bool found = !c.help && find_command(cli, argv[1], &cmd, &number);
+    if (!found && !c.help)
         return unknown_command(&c, argv[1]);
-    int rc = cmd ? parse_options(&c, cmd, argc, argv) : EX_OK;
+    int rc = found ? parse_options(&c, &cmd, argc, argv) : EX_OK;
     if (rc != EX_OK)
         return rc;
     if (c.help) {
         print_help(io->out, cli);
         return flushed(&c);
     }
-    return cmd->run(&c);
+    if (number < N_COMMANDS)
+        return commands[number].run(&c);
+    rc = cmd.run(&c.opts, io);
+    return rc == EX_OK ? flushed(&c) : rc;
 }
 
 /* A standard stream that was closed stays one that fails: else the next descriptor, a socket or the

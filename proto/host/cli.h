@@ -14,14 +14,45 @@
 #include <stdio.h>
 
 #include "proto/host/crypto.h"
+#include "proto/host/yaml.h"
+
+/* Options a command takes, or-ed. */
+enum cli_option {
+    OPT_CONFIG = 1,
+    OPT_VERBOSE = 2,
+    OPT_JSON = 4,
+    OPT_PSK = 8,
+    OPT_CONTROL = 16,
+    OPT_NO_SECCOMP = 32,
+    OPT_FORCE = 64,
+    OPT_PUBLIC_KEY = 128,
+    OPT_PREFIX = 256,
+    OPT_PUBLIC_ADDRESS = 512,
+};
 
 struct cli_opts {
+    const char *arg;     /* what stands beside the options: NAME of `invite NAME`; NULL: nothing */
     const char *config;  /* -c FILE; the program's default when not given */
     const char *control; /* --control NAME (status); NULL: by the configuration */
     unsigned verbose;    /* number of -v */
     bool json;           /* --json */
     bool psk;            /* keygen --psk */
-    bool no_seccomp;     /* run --no-seccomp */
+    bool force;          /* init --force */
+    const char *public_key;     /* invite --public-key KEY */
+    const char *prefix;         /* init --prefix PREFIX */
+    const char *public_address; /* init --public-address IPV4 */
+    bool no_seccomp;            /* run --no-seccomp */
+};
+
+struct cli_io; /* the standard streams, below */
+
+/* A command that one program has beside the common ones. */
+struct cli_command {
+    const char *name;
+    const char *arg;  /* its argument in help, "NAME"; NULL: none */
+    unsigned options; /* enum cli_option */
+    int (*run)(const struct cli_opts *o, const struct cli_io *io); /* returns the exit code */
+    const char *help;
 };
 
 struct cli {
@@ -37,6 +68,10 @@ struct cli {
      * octets and the NUL, '@' first when abstract; problems go to @err. Returns 0, or the number of
      * problems. */
     int (*control_name)(const struct cli_opts *o, char name[108], FILE *err);
+    const struct cli_command *more; /* ended by a row without name; NULL: none */
+    const char *file;               /* "router.yaml": what its configuration is called */
+    const struct conf_key *keys;    /* of that file */
+    const char *manual;             /* what the manual page says before the commands, in mdoc(7) */
 };
 
 /* cli_main() - parse the command line, do what it says
@@ -47,6 +82,25 @@ int cli_main(int argc, char **argv, const struct cli *cli);
 struct cli_io {
     FILE *in, *out, *err;
 };
+
+/* cli_manual() - the manual page of the program, section 8, or of its file, section 5, in mdoc(7),
+ * made from the tables of commands, options and keys */
+void cli_manual(FILE *out, const struct cli *cli, int section);
+
+/* cli_schema() - the JSON Schema of the program's file, made from its table of keys */
+void cli_schema(FILE *out, const struct cli *cli);
+
+/* The rows that help and manual are made from. */
+struct cli_option_row {
+    const char *name, *brief;
+    unsigned bit;      /* 0: every command */
+    const char *value; /* its name in help; NULL: takes none */
+    const char *help;  /* "run: log more" */
+};
+extern const struct cli_option_row cli_options[]; /* ended by a row without name */
+/* cli_command_row() - command number @i, the common ones first; false behind the last */
+bool cli_command_row(const struct cli *cli, unsigned i, struct cli_command *ret);
+
 int cli_main_io(int argc, char **argv, const struct cli *cli, const struct cli_io *io);
 
 /* cli_show() - print the answer to `status` for a person: plain members as aligned lines, lists of

@@ -74,7 +74,7 @@ static const char *wide_text(const uint8_t *t, size_t len)
 
 bool prescan_octets(struct conf *c, const uint8_t *text, size_t len)
 {
-    struct conf_mark at = { 1, 1 };
+    struct conf_mark at = { 1, 1, c->n_files - 1 };
     bool indent = true;
     const char *bad = wide_text(text, len);
     for (size_t i = 0, n; !bad && i < len; i += n) {
@@ -90,7 +90,7 @@ bool prescan_octets(struct conf *c, const uint8_t *text, size_t len)
         indent = cp == '\n' || (indent && cp == ' ');
         at.column++;
         if (cp == '\n')
-            at = (struct conf_mark){ at.line + 1, 1 };
+            at = (struct conf_mark){ at.line + 1, 1, at.file };
     }
     if (bad)
         conf_problem(c, at, "%s", bad);
@@ -108,7 +108,7 @@ void yaml_parser_wipe(yaml_parser_t *p)
 
 void conf_syntax(struct conf *c, const yaml_parser_t *p)
 {
-    struct conf_mark at = conf_mark_from(p->problem_mark);
+    struct conf_mark at = conf_mark_from(c, p->problem_mark);
     const char *what = p->problem ? p->problem : "memory is out";
     if (p->context && p->context_mark.line != p->problem_mark.line)
         conf_problem(c, at, "not YAML: %s (%s that starts on line %zu)", what, p->context,
@@ -122,9 +122,9 @@ static bool refuse_anchor(struct conf *c, const yaml_char_t *anchor, const yaml_
                           yaml_mark_t at)
 {
     if (anchor)
-        conf_problem(c, conf_mark_from(at), "anchor (&); anchors and aliases are not taken");
+        conf_problem(c, conf_mark_from(c, at), "anchor (&); anchors and aliases are not taken");
     if (tag)
-        conf_problem(c, conf_mark_from(at), "tag (!); tags are not taken");
+        conf_problem(c, conf_mark_from(c, at), "tag (!); tags are not taken");
     return anchor || tag;
 }
 
@@ -138,10 +138,10 @@ static void scan_bounds(struct conf *c, struct scan *s, yaml_mark_t at)
 {
     s->nodes++;
     if (s->nodes > CONF_NODES_MAX)
-        conf_problem(c, conf_mark_from(at), "too many values; at most %d in a file",
+        conf_problem(c, conf_mark_from(c, at), "too many values; at most %d in a file",
                      CONF_NODES_MAX);
     else if (s->depth > CONF_DEPTH_MAX)
-        conf_problem(c, conf_mark_from(at), "maps and lists nested too deeply; at most %d",
+        conf_problem(c, conf_mark_from(c, at), "maps and lists nested too deeply; at most %d",
                      CONF_DEPTH_MAX);
     else
         return;
@@ -154,9 +154,10 @@ static void scan_document(struct conf *c, struct scan *s, const yaml_event_t *e)
         e->data.document_start.version_directive ||
         e->data.document_start.tag_directives.start != e->data.document_start.tag_directives.end;
     if (directive)
-        conf_problem(c, conf_mark_from(e->start_mark), "directive (%%); directives are not taken");
+        conf_problem(c, conf_mark_from(c, e->start_mark),
+                     "directive (%%); directives are not taken");
     if (++s->documents > 1) {
-        conf_problem(c, conf_mark_from(e->start_mark), "second document (---); one per file");
+        conf_problem(c, conf_mark_from(c, e->start_mark), "second document (---); one per file");
         s->stop = true;
     }
     s->refused |= directive || s->documents > 1;
@@ -169,7 +170,7 @@ static void scan_event(struct conf *c, struct scan *s, const yaml_event_t *e)
         scan_document(c, s, e);
         break;
     case YAML_ALIAS_EVENT:
-        conf_problem(c, conf_mark_from(e->start_mark),
+        conf_problem(c, conf_mark_from(c, e->start_mark),
                      "alias (*); anchors and aliases are not taken");
         s->refused = true;
         break;
@@ -206,7 +207,7 @@ bool prescan_events(struct conf *c, const uint8_t *text, size_t len)
     yaml_parser_t p;
     struct scan s = { 0 };
     if (!yaml_parser_initialize(&p)) {
-        conf_problem(c, (struct conf_mark){ 0 }, "memory is out");
+        conf_problem(c, conf_mark_file(c), "memory is out");
         return false;
     }
     yaml_parser_set_encoding(&p, YAML_UTF8_ENCODING);

@@ -43,6 +43,8 @@ static const char *fixed_text(enum conf_type type)
         return "true or false";
     case CONF_CONTROL:
         return "a path of at most 107 octets, or @NAME";
+    case CONF_PATH:
+        return "a path";
     case CONF_ENDPOINT:
         return "IPv4:PORT, port 1..65535";
     case CONF_ADDRESS4:

@@ -386,6 +386,10 @@ bool scalar_take(const struct conf_key *key, const struct scalar *in, void *obj,
         return take_name(key, in, at, why);
     case CONF_CONTROL:
         return take_control(key, in, at, why);
+    case CONF_PATH:
+        if (!scalar_path(in->file, in->text, (char *)at, key->size))
+            return refuse_word(why, key, in->text, "is too long");
+        return true;
     case CONF_ENDPOINT:
     case CONF_ADDRESS4:
         return take_endpoint(key, in, at, why);

@@ -149,9 +149,9 @@ static const struct {
     { 0, SCMP_SYS(exit) },
     { 0, SCMP_SYS(exit_group) },
     /* threads, and the modules that /etc/nsswitch.conf may name */
-    { SECCOMP_NAMES, SCMP_SYS(set_robust_list) },
-    { SECCOMP_NAMES, SCMP_SYS(rseq) },
-    { SECCOMP_NAMES, SCMP_SYS(sched_getaffinity) },
+    { SECCOMP_NAMES | SECCOMP_THREADS, SCMP_SYS(set_robust_list) },
+    { SECCOMP_NAMES | SECCOMP_THREADS, SCMP_SYS(rseq) },
+    { SECCOMP_NAMES | SECCOMP_THREADS, SCMP_SYS(sched_getaffinity) },
     { SECCOMP_NAMES, SCMP_SYS(sched_setaffinity) },
     { SECCOMP_NAMES, SCMP_SYS(sched_getparam) },
     { SECCOMP_NAMES, SCMP_SYS(sched_getscheduler) },
@@ -210,7 +210,7 @@ static const struct {
     { SECCOMP_NAMES, SCMP_SYS(mprotect), 2, PROT_WRITE, 0 },
     { GROUP_SANITIZER, SCMP_SYS(mmap), 2, PROT_WRITE, 0 },
     { 0, SCMP_SYS(prlimit64), 2, UINT64_MAX, 0 }, /* to ask, not to set */
-    { SECCOMP_NAMES, SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD },
+    { SECCOMP_NAMES | SECCOMP_THREADS, SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD },
     { SECCOMP_NAMES, SCMP_SYS(prctl), 0, UINT32_MAX, PR_SET_NAME },
     { SECCOMP_NAMES, SCMP_SYS(prctl), 0, UINT32_MAX, PR_GET_NAME },
     { 0, SCMP_SYS(prctl), 0, UINT32_MAX, PR_SET_VMA }, /* names of heaps, glibc 2.39 */

@@ -21,6 +21,7 @@
 /* What is allowed beyond the calls that every daemon makes. */
 enum seccomp_group {
     SECCOMP_WRITE_FILES = 1, /* open files to write too: /proc/sys (without: to read only) */
+    SECCOMP_THREADS = 4,     /* threads */
     SECCOMP_NAMES = 2,       /* threads that ask the system's resolver, and what that asks for */
 };
 

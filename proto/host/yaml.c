@@ -28,10 +28,12 @@ struct place {
 static void vprint(struct conf *c, struct conf_mark at, const char *kind, const char *fmt,
                    va_list ap)
 {
+    const char *path = c->file[at.file].path;
+
     if (at.line)
-        fprintf(c->err, "%s:%u:%u: %s", c->path, at.line, at.column, kind);
+        fprintf(c->err, "%s:%u:%u: %s", path, at.line, at.column, kind);
     else
-        fprintf(c->err, "%s: %s", c->path, kind);
+        fprintf(c->err, "%s: %s", path, kind);
     vfprintf(c->err, fmt, ap);
     fputc('\n', c->err);
 }
@@ -158,11 +160,11 @@ void conf_one_of(struct conf *c, const void *obj, const char *const *keys)
 
 void conf_warn_secret(struct conf *c, const void *obj, const char *key)
 {
-    if (c->private_file || c->warned || !conf_ok(c, obj, key))
+    struct conf_mark at = conf_mark_of(c, obj, key);
+    if (c->warned || !conf_ok(c, obj, key) || c->file[at.file].private_file)
         return;
     c->warned = true;
-    conf_warn(c, conf_mark_of(c, obj, key),
-              "%s: others can read this file; chmod 600, or use %s_file", key, key);
+    conf_warn(c, at, "%s: others can read this file; chmod 600, or use %s_file", key, key);
 }
 
 /* ---- values ---- */
@@ -195,7 +197,7 @@ static bool wrong_kind(struct conf *c, const struct place *in, const struct conf
                        const yaml_node_t *n)
 {
     char range[200];
-    conf_problem(c, conf_mark_from(n->start_mark), "%s%s: %s is given; allowed: %s", in->label,
+    conf_problem(c, conf_mark_from(c, n->start_mark), "%s%s: %s is given; allowed: %s", in->label,
                  key->name, kind_of(n), conf_range_text(key, range, sizeof(range)));
     return false;
 }
@@ -210,12 +212,12 @@ static bool read_scalar(struct conf *c, const struct place *in, const struct con
         .text = (const char *)n->data.scalar.value,
         .len = n->data.scalar.length,
         .quoted = n->data.scalar.style != YAML_PLAIN_SCALAR_STYLE,
-        .file = c->path,
+        .file = c->file[c->n_files - 1].path,
     };
     bool nul = strnlen(s.text, s.len) != s.len;
     if (!nul && s.len && scalar_take(key, &s, obj, why))
         return true;
-    conf_problem(c, conf_mark_from(n->start_mark), "%s%s: %s", in->label, key->name,
+    conf_problem(c, conf_mark_from(c, n->start_mark), "%s%s: %s", in->label, key->name,
                  nul     ? "a NUL inside the text"
                  : s.len ? why
                          : "an empty text");
@@ -234,7 +236,7 @@ static bool list_kind(struct conf *c, const struct place *in, const struct conf_
     if (n->type != YAML_SEQUENCE_NODE)
         return is_null(n) || wrong_kind(c, in, key, n);
     if (key->max && n_items(n) > key->max) {
-        conf_problem(c, conf_mark_from(n->start_mark), "%s%s: %zu items; at most %u", in->label,
+        conf_problem(c, conf_mark_from(c, n->start_mark), "%s%s: %zu items; at most %u", in->label,
                      key->name, n_items(n), (unsigned)key->max);
         return false;
     }
@@ -268,7 +270,7 @@ static bool read_list(struct conf *c, const struct place *in, const struct conf_
     unsigned count = n->type == YAML_SEQUENCE_NODE ? (unsigned)n_items(n) : 0;
     uint8_t *items = calloc(count ? count : 1, key->item_size);
     if (!items) {
-        conf_problem(c, conf_mark_from(n->start_mark), "memory is out");
+        conf_problem(c, conf_mark_from(c, n->start_mark), "memory is out");
         return false;
     }
     memcpy((uint8_t *)in->obj + key->off, (void *)&items, sizeof(items));
@@ -328,7 +330,8 @@ static void unknown_key(struct conf *c, const struct place *in, const yaml_node_
     struct conf_key table = { .type = CONF_MAP, .keys = in->keys };
     size_t n = 0;
     if (strcmp(text, "<<") == 0) {
-        conf_problem(c, conf_mark_from(k->start_mark), "merge key (<<); merge keys are not taken");
+        conf_problem(c, conf_mark_from(c, k->start_mark),
+                     "merge key (<<); merge keys are not taken");
         return;
     }
     for (; in->keys[n].name && n < KEYS_MAX; n++)
@@ -337,10 +340,10 @@ static void unknown_key(struct conf *c, const struct place *in, const yaml_node_
     if (c->problems < CONF_PROBLEMS_MAX) /* costs time, and a line that is not printed needs none */
         near = conf_closest(text, names);
     if (near)
-        conf_problem(c, conf_mark_from(k->start_mark), "unknown key %s%s; did you mean %s?",
+        conf_problem(c, conf_mark_from(c, k->start_mark), "unknown key %s%s; did you mean %s?",
                      scalar_quote(text, q), *in->label ? " here" : "", near);
     else
-        conf_problem(c, conf_mark_from(k->start_mark), "unknown key %s%s; allowed: %s",
+        conf_problem(c, conf_mark_from(c, k->start_mark), "unknown key %s%s; allowed: %s",
                      scalar_quote(text, q), *in->label ? " here" : "",
                      conf_range_text(&table, range, sizeof(range)));
 }
@@ -356,7 +359,7 @@ static void set_flag(const struct place *in, const struct conf_key *key)
 static void read_pair(struct conf *c, const struct place *in, const yaml_node_t *k,
                       const yaml_node_t *v, unsigned first_line[KEYS_MAX])
 {
-    struct conf_mark at = conf_mark_from(k->start_mark);
+    struct conf_mark at = conf_mark_from(c, k->start_mark);
     bool word =
         k->type == YAML_SCALAR_NODE &&
         strnlen((const char *)k->data.scalar.value, k->data.scalar.length) == k->data.scalar.length;
@@ -378,20 +381,20 @@ static void read_pair(struct conf *c, const struct place *in, const yaml_node_t 
     bool ok = read_value(c, in, key, v);
     if (ok)
         set_flag(in, key);
-    record(c, in, key, conf_mark_from(v->start_mark), ok);
+    record(c, in, key, conf_mark_from(c, v->start_mark), ok);
 }
 
 static bool read_map(struct conf *c, const struct place *in, const yaml_node_t *node)
 {
     unsigned first_line[KEYS_MAX] = { 0 }, before = c->problems;
-    record(c, in, NULL, conf_mark_from(node->start_mark), true);
+    record(c, in, NULL, conf_mark_from(c, node->start_mark), true);
     for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
          p++)
         read_pair(c, in, yaml_document_get_node(&c->doc, p->key),
                   yaml_document_get_node(&c->doc, p->value), first_line);
     for (const struct conf_key *key = in->keys; key->name; key++) {
         if (key->required && !first_line[key - in->keys])
-            conf_problem(c, conf_mark_from(node->start_mark), "%s%s is missing: %s", in->label,
+            conf_problem(c, conf_mark_from(c, node->start_mark), "%s%s is missing: %s", in->label,
                          key->name, key->help);
     }
     return c->problems == before;
@@ -405,7 +408,7 @@ static bool load(struct conf *c, const uint8_t *text, size_t len)
     if (!prescan_octets(c, text, len) || !prescan_events(c, text, len))
         return false;
     if (!yaml_parser_initialize(&p)) {
-        conf_problem(c, (struct conf_mark){ 0 }, "memory is out");
+        conf_problem(c, conf_mark_file(c), "memory is out");
         return false;
     }
     yaml_parser_set_encoding(&p, YAML_UTF8_ENCODING);
@@ -435,16 +438,17 @@ static void read_text(struct conf *c, const uint8_t *text, size_t len, const str
 {
     const struct place top = { .obj = obj, .keys = keys, .label = "" };
     if (len > CONF_FILE_MAX) {
-        conf_problem(c, (struct conf_mark){ 0 }, "larger than %d octets", CONF_FILE_MAX);
+        conf_problem(c, conf_mark_file(c), "larger than %d octets", CONF_FILE_MAX);
         return;
     }
     if (!load(c, text, len))
         return;
     const yaml_node_t *root = yaml_document_get_root_node(&c->doc);
     if (!root || is_null(root)) {
-        conf_problem(c, (struct conf_mark){ 1, 1 }, "empty; at least one key: value is needed");
+        conf_problem(c, (struct conf_mark){ 1, 1, c->n_files - 1 },
+                     "empty; at least one key: value is needed");
     } else if (root->type != YAML_MAPPING_NODE) {
-        conf_problem(c, conf_mark_from(root->start_mark),
+        conf_problem(c, conf_mark_from(c, root->start_mark),
                      "%s is given; allowed: lines of key: value", kind_of(root));
     } else {
         c->usable = true;
@@ -453,14 +457,32 @@ static void read_text(struct conf *c, const uint8_t *text, size_t len, const str
     wipe_document(c);
 }
 
+/* @path becomes the file that is read now. */
+static bool add_source(struct conf *c, const char *path)
+{
+    struct conf_source *f = reallocarray(c->file, c->n_files + 1, sizeof(*f));
+    char *copy = strdup(path);
+
+    if (f)
+        c->file = f;
+    if (!f || !copy) {
+        free(copy);
+        return false;
+    }
+    c->file[c->n_files++] = (struct conf_source){ .path = copy, .private_file = true };
+    return true;
+}
+
 static struct conf *conf_new(const char *path, FILE *err)
 {
     struct conf *c = calloc(1, sizeof(*c));
     if (!c)
         return NULL;
-    c->path = path;
     c->err = err;
-    c->private_file = true;
+    if (!add_source(c, path)) {
+        conf_free(c);
+        return NULL;
+    }
     return c;
 }
 
@@ -479,7 +501,7 @@ static ssize_t read_whole(struct conf *c, uint8_t *buf)
 {
     struct stat st;
     ssize_t got = 0, n = 0;
-    int fd = open(c->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = open(c->file[c->n_files - 1].path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return -errno;
     if (fstat(fd, &st) < 0) {
@@ -487,7 +509,7 @@ static ssize_t read_whole(struct conf *c, uint8_t *buf)
     } else if (!S_ISREG(st.st_mode)) {
         n = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
     } else {
-        c->private_file = (st.st_mode & (S_IRGRP | S_IROTH)) == 0;
+        c->file[c->n_files - 1].private_file = (st.st_mode & (S_IRGRP | S_IROTH)) == 0;
         while (got <= CONF_FILE_MAX) {
             n = read(fd, buf + got, (size_t)(CONF_FILE_MAX + 1 - got));
             if (n < 0 && errno == EINTR)
@@ -502,25 +524,67 @@ static ssize_t read_whole(struct conf *c, uint8_t *buf)
     return n;
 }
 
-struct conf *conf_read_file(const char *path, const struct conf_key *keys, void *obj, FILE *err)
+/* Read the file that was added last. */
+static bool read_source(struct conf *c, const struct conf_key *keys, void *obj)
 {
-    struct conf *c = conf_new(path, err);
-    uint8_t *buf = c ? malloc(CONF_FILE_MAX + 1) : NULL;
-    if (!buf) {
-        conf_free(c);
-        return NULL;
-    }
+    uint8_t *buf = malloc(CONF_FILE_MAX + 1);
+    if (!buf)
+        return false;
     ssize_t len = read_whole(c, buf);
     if (len == -EINVAL)
-        conf_problem(c, (struct conf_mark){ 0 }, "not a regular file");
+        conf_problem(c, conf_mark_file(c), "not a regular file");
     else if (len < 0)
-        conf_problem(c, (struct conf_mark){ 0 }, "%s", strerror((int)-len));
+        conf_problem(c, conf_mark_file(c), "%s", strerror((int)-len));
     else
         read_text(c, buf, (size_t)len, keys, obj);
     if (len > 0)
         sodium_memzero(buf, (size_t)len);
     free(buf);
+    return true;
+}
+
+struct conf *conf_read_file(const char *path, const struct conf_key *keys, void *obj, FILE *err)
+{
+    struct conf *c = conf_new(path, err);
+    if (c && !read_source(c, keys, obj)) {
+        conf_free(c);
+        return NULL;
+    }
     return c;
+}
+
+bool conf_add_file(struct conf *c, const char *path, const struct conf_key *keys, void *obj)
+{
+    bool before = c->usable;
+
+    c->usable = false;
+    if (!add_source(c, path) || !read_source(c, keys, obj))
+        conf_problem(c, conf_mark_file(c), "memory is out");
+    bool ok = c->usable;
+    c->usable = before;
+    return ok;
+}
+
+void conf_moved(struct conf *c, const void *from, const void *to, size_t len)
+{
+    uintptr_t start = (uintptr_t)from;
+
+    for (size_t i = 0; i < c->n_records; i++) {
+        uintptr_t at = (uintptr_t)c->records[i].obj;
+        if (at >= start && at - start < len)
+            c->records[i].obj = (const uint8_t *)to + (at - start);
+    }
+    c->sorted = false;
+}
+
+const char *conf_place(const struct conf *c, struct conf_mark at, struct conf_mark from, char *out,
+                       size_t cap)
+{
+    if (at.file == from.file)
+        snprintf(out, cap, "on line %u", at.line);
+    else
+        snprintf(out, cap, "at %s:%u:%u", c->file[at.file].path, at.line, at.column);
+    return out;
 }
 
 void conf_free(struct conf *c)
@@ -528,9 +592,12 @@ void conf_free(struct conf *c)
     if (!c)
         return;
     if (c->problems > CONF_PROBLEMS_MAX)
-        fprintf(c->err, "%s: %u more problems are not shown\n", c->path,
+        fprintf(c->err, "%s: %u more problems are not shown\n", c->file[0].path,
                 c->problems - CONF_PROBLEMS_MAX);
     wipe_document(c);
     free(c->records);
+    for (unsigned i = 0; i < c->n_files; i++)
+        free(c->file[i].path);
+    free(c->file);
     free(c);
 }

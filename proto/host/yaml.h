@@ -40,6 +40,7 @@ enum conf_type {
     CONF_NAME,     /* char[]: letters, digits, . _ - */
     CONF_IFNAME,   /* char[16]: name of a network device */
     CONF_CONTROL,  /* char[108]: path of a unix socket relative to the file, or @NAME (abstract) */
+    CONF_PATH,     /* char[]: a path, relative to the file */
     CONF_ENDPOINT, /* struct endpoint: IPv4:PORT */
     CONF_ADDRESS4, /* struct endpoint: IPv4 or IPv4:PORT; port 0 when not given */
     CONF_HOSTPORT, /* char[] host, and uint16_t port at aux, untouched when not given: HOST[:PORT]
@@ -72,13 +73,15 @@ struct conf_key {
     const char *unit;            /* "s", "octets"; NULL none */
     const char *def;             /* default as an operator would write or say it; NULL: none */
     const char *help;            /* one sentence */
+    bool live;                   /* `reload` takes a new value; else it needs a restart */
 };
 
 #define CONF_AT(type, field) .off = offsetof(type, field), .size = sizeof(((type *)0)->field)
 
-/* Where something stands in the file, both from 1; line 0: it is not there. */
+/* Where something stands: line and column from 1; line 0: it is not there, or the file as a whole.
+ * @file: 0 the file that was given to conf_read, then those of conf_add_file() */
 struct conf_mark {
-    unsigned line, column;
+    unsigned line, column, file;
 };
 
 struct conf;
@@ -95,6 +98,23 @@ struct conf *conf_read_file(const char *path, const struct conf_key *keys, void 
  * what relative paths start from */
 struct conf *conf_read_text(const char *path, const uint8_t *text, size_t len,
                             const struct conf_key *keys, void *obj, FILE *err);
+
+/* conf_add_file() - read one more file into @obj, by the same or another table: what it says is
+ * known to conf_mark_of() and the like, and its problems are counted with the others
+ * @path: copied
+ * Return: whether the file could be parsed; problems have been printed */
+bool conf_add_file(struct conf *c, const char *path, const struct conf_key *keys, void *obj);
+
+/* conf_moved() - structures that keys were read into have moved in memory: @len octets from @from
+ * are at @to now */
+void conf_moved(struct conf *c, const void *from, const void *to, size_t len);
+
+/* conf_place() - where @at is for somebody who reads @from: "on line 7" in the same file, "at
+ * FILE:7:3" in another
+ * @out: @cap octets
+ * Return: @out */
+const char *conf_place(const struct conf *c, struct conf_mark at, struct conf_mark from, char *out,
+                       size_t cap);
 
 /* conf_free() - wipes what it holds of the file; NULL is fine */
 void conf_free(struct conf *c);
@@ -121,7 +141,7 @@ bool conf_ok(struct conf *c, const void *obj, const char *key);
 
 /* conf_problem(), conf_warn() - print a problem of the caller's own checks; a warning is not
  * counted
- * @at: line 0: the file as a whole */
+ * @at: line 0: the file as a whole (at.file says which) */
 void conf_problem(struct conf *c, struct conf_mark at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void conf_warn(struct conf *c, struct conf_mark at, const char *fmt, ...)
@@ -138,6 +158,26 @@ void conf_warn_secret(struct conf *c, const void *obj, const char *key);
 /* conf_closest() - did-you-mean: which of @words is nearest to @word, NULL when none is near
  * @words: NULL-ended; distance counts inserted, deleted, changed and swapped characters */
 const char *conf_closest(const char *word, const char *const *words);
+
+/* conf_sample() - a file to begin with: every key of @keys with its help, what is allowed and its
+ * default behind a #, but those of @values as they are
+ * @values: ended by a row without name; a map or list stands there whole, as text behind "key: ",
+ * or on lines of its own when it begins with a newline */
+struct conf_value {
+    const char *name, *text;
+};
+void conf_sample(FILE *out, const struct conf_key *keys, const struct conf_value *values);
+
+/* conf_compare() - which keys have other values in @b than in @a, lists of structures left out
+ * @differ: called for each, may be NULL
+ * Return: how many */
+typedef void (*conf_differs_fn)(void *ctx, const struct conf_key *key);
+unsigned conf_compare(const struct conf_key *keys, const void *a, const void *b,
+                      conf_differs_fn differ, void *ctx);
+
+/* conf_take_live() - the values in @from of the keys that may change while a daemon runs go to @to,
+ * lists of structures left out */
+void conf_take_live(const struct conf_key *keys, void *to, const void *from);
 
 /* conf_range_text() - what is allowed for @key, as text: "15..120 s", "true or false", "stable,
  * eui64" Return: @out */

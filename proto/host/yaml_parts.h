@@ -17,11 +17,17 @@ struct conf_record {
     bool ok;
 };
 
+struct conf_source { /* a file */
+    char *path;
+    bool private_file;
+};
+
 struct conf {
-    const char *path;
+    struct conf_source *file;
+    unsigned n_files; /* the last is the one that is read now */
     FILE *err;
     unsigned problems;
-    bool usable, private_file, sorted, warned;
+    bool usable, sorted, warned;
     yaml_document_t doc;
     bool has_doc;
     struct conf_record *records;
@@ -43,10 +49,18 @@ void yaml_parser_wipe(yaml_parser_t *p);
 /* conf_syntax() - print the error @p stopped with */
 void conf_syntax(struct conf *c, const yaml_parser_t *p);
 
-/* conf_mark_from() - libyaml counts from 0 */
-static inline struct conf_mark conf_mark_from(yaml_mark_t m)
+/* conf_mark_from() - in the file that is read now; libyaml counts from 0 */
+static inline struct conf_mark conf_mark_from(const struct conf *c, yaml_mark_t m)
 {
-    return (struct conf_mark){ .line = (unsigned)m.line + 1, .column = (unsigned)m.column + 1 };
+    return (struct conf_mark){ .line = (unsigned)m.line + 1,
+                               .column = (unsigned)m.column + 1,
+                               .file = c->n_files - 1 };
+}
+
+/* conf_mark_file() - the file that is read now, as a whole */
+static inline struct conf_mark conf_mark_file(const struct conf *c)
+{
+    return (struct conf_mark){ .file = c->n_files - 1 };
 }
 
 #endif

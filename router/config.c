@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* config.c - router.yaml: its keys, its defaults, and the checks that need more than one key */
 #include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/host/yaml.h"
+#include "router/clients_dir.h"
 #include "router/config.h"
 
 #define AT(field)  CONF_AT(struct router_config, field)
@@ -28,7 +31,10 @@ static const struct conf_key limits_keys[] = {
     { "members", CONF_UINT, AT(max_members), .min = 1, .max = 1000000, .def = "1024",
       .help = "clients that are logged in at the same time" },
     { "logins_per_s", CONF_UINT, AT(logins_per_s), .min = 1, .max = 100000, .unit = "a second",
-      .def = "200", .help = "logins above this rate need a cookie first" },
+      .def = "200", .help = "logins above this rate need a cookie first", .live = true },
+    { "clients", CONF_UINT, AT(max_clients), .min = 1, .max = 1000000,
+      .def = "twice as many as at the start, 1024 at least",
+      .help = "clients that can be listed until the next restart" },
     { 0 },
 };
 
@@ -59,13 +65,13 @@ static const struct conf_key advertise_keys[] = {
 
 static const struct conf_key client_keys[] = {
     { "name", CONF_NAME, CLIENT_AT(name), .required = true,
-      .help = "how logs and status call the client" },
+      .help = "how logs and status call the client", .live = true },
     { "public_key", CONF_KEY, CLIENT_AT(public_key), .required = true,
-      .help = "what `sixtap-client pubkey` prints" },
+      .help = "what `sixtap-client pubkey` prints", .live = true },
     { "psk", CONF_SECRET, CLIENT_AT(psk), CLIENT_AUX(has_psk),
-      .help = "a secret shared with this client alone, in place of join_secret" },
-    { "psk_file", CONF_KEY_FILE, CLIENT_AT(psk), CLIENT_AUX(has_psk),
-      .help = "the same, in a file" },
+      .help = "a secret shared with this client alone, in place of join_secret", .live = true },
+    { "psk_file", CONF_KEY_FILE, CLIENT_AT(psk), CLIENT_AUX(has_psk), .help = "the same, in a file",
+      .live = true },
     { 0 },
 };
 
@@ -104,27 +110,38 @@ static const struct conf_key router_keys[] = {
     { "isolate", CONF_BOOL, AT(isolate), .def = "false",
       .help = "clients reach the router and its uplink, but not one another" },
     { "log_endpoints", CONF_BOOL, AT(log_endpoints), .def = "true",
-      .help = "false: no client's IPv4 address, port or MAC in the log" },
+      .help = "false: no client's IPv4 address, port or MAC in the log", .live = true },
     { "lease", CONF_SECONDS, AT(lease_s), .min = 0, .max = 86400, .unit = "s", .def = "3600",
-      .help = "how long a client that is gone has a right to its MAC" },
+      .help = "how long a client that is gone has a right to its MAC", .live = true },
     { "dns", CONF_IP6_LIST, AT(dns), AUX(n_dns), .max = 4, .def = "[]",
-      .help = "resolvers told to clients" },
+      .help = "resolvers told to clients", .live = true },
     { "search", CONF_DOMAIN_LIST, AT(search), AUX(n_search), .max = SEARCH_MAX,
-      .item_size = SEARCH_LEN + 1, .def = "[]", .help = "search domains told to clients" },
+      .item_size = SEARCH_LEN + 1, .def = "[]", .help = "search domains told to clients",
+      .live = true },
     { "routes", CONF_PREFIX_LIST, AT(routes), AUX(n_routes), .max = ROUTES_MAX, .def = "[]",
-      .help = "more prefixes that clients reach through the router" },
+      .help = "more prefixes that clients reach through the router", .live = true },
     { "preference", CONF_ENUM, AT(preference), .words = preference_words, .def = "low",
-      .help = "of the default route, against other routers a client meets (RFC 4191)" },
+      .help = "of the default route, against other routers a client meets (RFC 4191)",
+      .live = true },
     { "advertise", CONF_MAP, .keys = advertise_keys,
       .help = "what Router Advertisements say and how often they come (RFC 4861)" },
     { "limits", CONF_MAP, .keys = limits_keys, .help = "sizes and rates" },
     { "control", CONF_CONTROL, AT(control), .def = "@sixtap-router-DEVICE",
       .help = "the socket that `sixtap-router status` asks" },
     { "clients", CONF_LIST, .off = offsetof(struct router_config, clients), AUX(n_clients),
-      .max = 65535, .keys = client_keys, .item_size = sizeof(struct router_client), .def = "[]",
-      .help = "who may log in" },
+      .max = CLIENTS_MAX, .keys = client_keys, .item_size = sizeof(struct router_client),
+      .def = "[]", .help = "who may log in", .live = true },
+    { "clients_dir", CONF_PATH, AT(clients_dir), .def = "clients.d",
+      .help = "a directory with more clients, one in each file NAME.yaml with the keys of an entry "
+              "of clients",
+      .live = true },
     { 0 },
 };
+
+const struct conf_key *router_config_client_table(void)
+{
+    return client_keys;
+}
 
 const struct conf_key *router_config_table(void)
 {
@@ -337,9 +354,11 @@ static int by_key(const void *a, const void *b, void *clients)
 static void twice(struct conf *f, const char *key, const struct router_client *first,
                   const struct router_client *second)
 {
-    conf_problem(f, conf_mark_of(f, second, key),
-                 "clients.%s: the same as on line %u; every client needs its own", key,
-                 conf_mark_of(f, first, key).line);
+    struct conf_mark at = conf_mark_of(f, second, key);
+    char place[CLIENTS_DIR_LEN + 300];
+
+    conf_problem(f, at, "clients.%s: the same as %s; every client needs its own", key,
+                 conf_place(f, conf_mark_of(f, first, key), at, place, sizeof(place)));
 }
 
 /* Equal names and keys stand side by side when sorted, in the order of the file. */
@@ -384,6 +403,10 @@ static void check_clients(struct conf *f, const struct router_config *c)
                          "prints for the client's private key");
     }
     check_unique(f, c);
+    if (c->max_clients && c->n_clients > c->max_clients)
+        conf_problem(f, conf_mark_of(f, c, "limits.clients"),
+                     "limits.clients: %u, but %u are listed; allowed: %u and more", c->max_clients,
+                     c->n_clients, c->n_clients);
     bool nobody = c->n_clients == 0 && c->access == ACCESS_LISTED;
     if (nobody && conf_problems(f) == 0)
         conf_warn(f, mark_or_top(f, c, "clients"), "clients: none, so nobody can log in");
@@ -401,15 +424,63 @@ static void check(struct conf *f, const struct router_config *c)
 
 /* ---- loading ---- */
 
+/* Room for @more clients behind those there are; marks of the moved ones move with them. */
+static bool grow_clients(struct conf *f, struct router_config *c, unsigned more)
+{
+    size_t old = c->n_clients * sizeof(*c->clients), new = old + more * sizeof(*c->clients);
+    struct router_client *p = calloc(1, new);
+
+    if (!p)
+        return false;
+    if (old) {
+        memcpy(p, c->clients, old);
+        conf_moved(f, c->clients, p, old);
+        sodium_memzero(c->clients, old);
+    }
+    free(c->clients);
+    c->clients = p;
+    return true;
+}
+
+static void read_clients_dir(struct conf *f, struct router_config *c)
+{
+    char path[CLIENTS_DIR_LEN + NAME_MAX + 2], **names;
+    unsigned n;
+    int err = clients_dir_list(c->clients_dir, &names, &n);
+
+    if (err == -ENOENT && c->clients_dir_default)
+        return;
+    if (err) {
+        conf_problem(f, conf_mark_of(f, c, "clients_dir"), "clients_dir: %s: %s", c->clients_dir,
+                     strerror(-err));
+        return;
+    }
+    if (c->n_clients + n > CLIENTS_MAX)
+        conf_problem(f, conf_mark_of(f, c, "clients_dir"), "clients_dir: %u clients; at most %u",
+                     c->n_clients + n, CLIENTS_MAX);
+    else if (n && !grow_clients(f, c, n))
+        conf_problem(f, (struct conf_mark){ 0 }, "memory is out");
+    else
+        for (unsigned i = 0; i < n; i++) {
+            snprintf(path, sizeof(path), "%s/%s", c->clients_dir, names[i]);
+            conf_add_file(f, path, client_keys, &c->clients[c->n_clients++]);
+        }
+    clients_dir_free(names, n);
+}
+
 /* Take what was read into @c, or tell how many problems there were. Ends @f. */
-static int conclude(struct conf *f, struct router_config *c, struct router_config *ret, FILE *err)
+static int conclude(struct conf *f, const char *path, struct router_config *c,
+                    struct router_config *ret, FILE *err)
 {
     if (!f) {
         fprintf(err, "memory is out\n");
         return 1;
     }
-    if (conf_usable(f))
+    if (conf_usable(f)) {
+        clients_dir_finish(c, path);
+        read_clients_dir(f, c);
         check(f, c);
+    }
     unsigned problems = conf_problems(f);
     conf_free(f);
     if (problems) {
@@ -426,7 +497,7 @@ int router_config_load(struct router_config *ret, const char *path, FILE *err)
 {
     struct router_config c;
     router_config_defaults(&c);
-    return conclude(conf_read_file(path, router_keys, &c, err), &c, ret, err);
+    return conclude(conf_read_file(path, router_keys, &c, err), path, &c, ret, err);
 }
 
 int router_config_parse(struct router_config *ret, const char *path, const uint8_t *text,
@@ -434,15 +505,110 @@ int router_config_parse(struct router_config *ret, const char *path, const uint8
 {
     struct router_config c;
     router_config_defaults(&c);
-    return conclude(conf_read_text(path, text, len, router_keys, &c, err), &c, ret, err);
+    return conclude(conf_read_text(path, text, len, router_keys, &c, err), path, &c, ret, err);
+}
+
+static FILE *nowhere(void)
+{
+    return fopen("/dev/null", "w");
+}
+
+void router_config_peek(struct router_config *ret, const char *path)
+{
+    FILE *err = nowhere();
+
+    router_config_defaults(ret);
+    struct conf *f = err ? conf_read_file(path, router_keys, ret, err) : NULL;
+    conf_free(f);
+    clients_dir_finish(ret, path);
+    router_config_finish(ret);
+    if (err)
+        fclose(err);
+}
+
+/* The name in a file of the directory; "" when it has none. */
+static void name_in(const char *file, char name[CLIENT_NAME_MAX + 1])
+{
+    struct router_client c = { 0 };
+    FILE *err = nowhere();
+
+    conf_free(err ? conf_read_file(file, client_keys, &c, err) : NULL);
+    memcpy(name, c.name, sizeof(c.name));
+    sodium_memzero(&c, sizeof(c));
+    if (err)
+        fclose(err);
+}
+
+/* Keep the nearest name seen so far in @best. */
+static void nearer(const char *word, const char *name, char *best)
+{
+    const char *two[] = { best, name, NULL };
+    const char *near = conf_closest(word, *best ? two : two + 1);
+
+    if (near && near != best)
+        memcpy(best, name, strlen(name) + 1);
+}
+
+static int where_in_file(const char *path, const char *name, char *best)
+{
+    struct router_config c;
+    FILE *err = nowhere();
+    int line = -1;
+
+    router_config_defaults(&c);
+    struct conf *f = err ? conf_read_file(path, router_keys, &c, err) : NULL;
+    for (unsigned i = 0; f && i < c.n_clients && line < 0; i++) {
+        if (strcmp(c.clients[i].name, name) == 0)
+            line = (int)conf_mark_of(f, &c.clients[i], "name").line;
+        else
+            nearer(name, c.clients[i].name, best);
+    }
+    conf_free(f);
+    router_config_free(&c);
+    if (err)
+        fclose(err);
+    return line;
+}
+
+int router_config_where(const char *path, const char *name, char *ret_file)
+{
+    struct router_config c;
+    char here[CLIENT_NAME_MAX + 1], best[CLIENT_NAME_MAX + 1] = "", **names = NULL;
+    unsigned n = 0;
+    bool found = false;
+
+    router_config_peek(&c, path);
+    if (clients_dir_list(c.clients_dir, &names, &n) == 0) {
+        for (unsigned i = 0; i < n && !found; i++) {
+            snprintf(ret_file, CLIENTS_DIR_LEN + 300, "%s/%s", c.clients_dir, names[i]);
+            name_in(ret_file, here);
+            found = strcmp(here, name) == 0;
+            if (!found)
+                nearer(name, here, best);
+        }
+        clients_dir_free(names, n);
+    }
+    router_config_free(&c);
+    if (found)
+        return 0;
+    int line = where_in_file(path, name, best);
+    snprintf(ret_file, CLIENTS_DIR_LEN + 300, "%s", line > 0 ? path : best);
+    return line;
+}
+
+void router_config_free_clients(struct router_config *c)
+{
+    if (c->clients)
+        sodium_memzero(c->clients, c->n_clients * sizeof(*c->clients));
+    free(c->clients);
+    c->clients = NULL;
+    c->n_clients = 0;
 }
 
 void router_config_free(struct router_config *c)
 {
     if (!c)
         return;
-    if (c->clients)
-        sodium_memzero(c->clients, c->n_clients * sizeof(*c->clients));
-    free(c->clients);
+    router_config_free_clients(c);
     sodium_memzero(c, sizeof(*c));
 }

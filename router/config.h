@@ -17,6 +17,8 @@
 #define CLIENT_NAME_MAX 63
 #define LISTEN_MAX      1
 #define DEVICE_NAME_MAX 15
+#define CLIENTS_DIR_LEN 256
+#define CLIENTS_MAX     65535u
 
 enum addressing {
     ADDRESSING_STABLE,
@@ -87,7 +89,10 @@ struct router_config {
     unsigned max_clients;  /* limits: clients, room for the list; 0: by roster_room() */
     struct ip6 dns[4];     /* handed to clients and sent as RDNSS */
     unsigned n_dns;
-    struct router_client *clients; /* sorted by nothing; owned */
+    char clients_dir[CLIENTS_DIR_LEN]; /* more of them, a file each; relative to the work directory
+                                        */
+    bool clients_dir_default;          /* it is clients.d beside the file: need not be there */
+    struct router_client *clients;     /* in the order of the files; owned */
     unsigned n_clients;
     char control[108]; /* control socket: a path, or @NAME; router_config_finish() makes ""
                           @sixtap-router-DEVICE */
@@ -101,10 +106,9 @@ void router_config_defaults(struct router_config *c);
  */
 void router_config_finish(struct router_config *c);
 
-/* router_config_load() - read and check @path; every problem is printed to @err, one line each, as
- * FILE:LINE:COLUMN: message
- * Return: 0; or the number of problems (> 0), nothing of @ret is then usable. The caller frees with
- * router_config_free(). */
+/* router_config_load() - read and check @path and the files in its clients_dir; every problem is
+ * printed to @err, one line each, as FILE:LINE:COLUMN: message Return: 0; or the number of problems
+ * (> 0), nothing of @ret is then usable. The caller frees with router_config_free(). */
 int router_config_load(struct router_config *ret, const char *path, FILE *err);
 
 /* router_config_parse() - the same for @len octets at @text; @path names them, relative paths start
@@ -112,10 +116,27 @@ int router_config_load(struct router_config *ret, const char *path, FILE *err);
 int router_config_parse(struct router_config *ret, const char *path, const uint8_t *text,
                         size_t len, FILE *err);
 
+/* router_config_client_table() - the keys of an entry of clients:, and of a file in clients_dir */
+struct conf_key;
+const struct conf_key *router_config_client_table(void);
+
 /* router_config_table() - the keys of router.yaml (proto/host/yaml.h), ended by a row without name
  */
-struct conf_key;
 const struct conf_key *router_config_table(void);
+
+/* router_config_peek() - as much of @path as can be read, problems and all, for commands that must
+ * work with a broken file too: device, control socket and clients_dir are right when they are right
+ * in the file. No client but those of the file itself. The caller frees. */
+void router_config_peek(struct router_config *ret, const char *path);
+
+/* router_config_where() - in which file client @name is described
+ * @ret_file: CLIENTS_DIR_LEN + 300 octets: the file in clients_dir, or @path; or, when there is no
+ *     such client, the name nearest to it, or nothing
+ * Return: line in @path (> 0), 0 a file in clients_dir, -1 there is no such client */
+int router_config_where(const char *path, const char *name, char *ret_file);
+
+/* router_config_free_clients() - wipes and frees what clients points to; there are none then */
+void router_config_free_clients(struct router_config *c);
 
 /* router_config_free() - wipes keys, frees; NULL and a zeroed structure are fine */
 void router_config_free(struct router_config *c);

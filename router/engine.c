@@ -330,6 +330,7 @@ static void confirmed(struct router_engine *re, struct member *m, const struct c
         /* It may be a program that has just started, with a device that knows nothing. */
         m->uplink_told = re->admit.uplink_up;
         m->prefix_told = re->prefix_number;
+        m->settings_told = re->settings;
         m->next_query = now; /* what its host listens to is not known */
         m->ra_asked = false;
         m->ra_sent = 0;
@@ -505,9 +506,11 @@ static void sweep_member(struct router_engine *re, struct member *m, mono_ns now
     if (m->next_ra <= now) {
         advertise(re, m, now, e, out);
     }
-    if (m->uplink_told != re->admit.uplink_up || m->prefix_told != re->prefix_number) {
+    if (m->uplink_told != re->admit.uplink_up || m->prefix_told != re->prefix_number ||
+        m->settings_told != re->settings) {
         m->uplink_told = re->admit.uplink_up;
         m->prefix_told = re->prefix_number;
+        m->settings_told = re->settings;
         m->ra_sent = 0; /* the first of three, also when they are final ones (RFC 4861 6.2.5) */
         advertise(re, m, now, e, out);
         control_settings(re, m, out);
@@ -547,6 +550,14 @@ bool router_engine_uplink(struct router_engine *re, bool up, mono_ns now)
     if (re->next_sweep != NEVER)
         re->next_sweep = now;
     return true;
+}
+
+void router_engine_settings(struct router_engine *re, mono_ns now)
+{
+    re->ms.lease_life = time_s(re->conf->lease_s);
+    re->settings++;
+    if (re->next_sweep != NEVER)
+        re->next_sweep = now;
 }
 
 bool router_engine_prefix_change(struct router_engine *re, struct prefix prefix, struct ip6 address,

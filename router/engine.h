@@ -30,7 +30,8 @@ struct router_engine; /* router/state.h */
 size_t router_engine_bytes(const struct router_config *c);
 
 /* router_engine_init() - @mem: zeroed, any alignment, lent until the engine is no longer used
- * @c: kept by pointer. router_config_finish() has been called. */
+ * @c: kept by pointer. router_config_finish() has been called. Values of keys that the table calls
+ * live may change between two calls, then router_engine_settings() has to be told. */
 struct router_engine *router_engine_init(void *mem, const struct router_config *c, mono_ns now,
                                          struct entropy *e);
 
@@ -61,6 +62,10 @@ bool router_engine_uplink(struct router_engine *re, bool up, mono_ns now);
  * lies in @prefix and is not its first. Return: false when nothing is new */
 bool router_engine_prefix_change(struct router_engine *re, struct prefix prefix, struct ip6 address,
                                  mono_ns now);
+
+/* router_engine_settings() - values of the configuration that may change at run time have: members
+ * are told over the next ticks, which are due at once */
+void router_engine_settings(struct router_engine *re, mono_ns now);
 
 /* router_engine_tick() - what is due at @now; call at or after router_engine_deadline() */
 void router_engine_tick(struct router_engine *re, mono_ns now, struct entropy *e, struct out *out);

@@ -19,11 +19,14 @@
 #include "proto/host/clock.h"
 #include "proto/host/control.h"
 #include "proto/host/lockdown.h"
+#include "proto/host/json.h"
 #include "proto/host/log.h"
 #include "proto/host/loop.h"
 #include "proto/host/netlink.h"
 #include "proto/host/seccomp.h"
+#include "proto/host/secret.h"
 #include "proto/segment.h"
+#include "router/reload.h"
 #include "router/report.h"
 #include "router/tun.h"
 #include "router/uplink.h"
@@ -45,13 +48,15 @@ _Static_assert(PKT_ROOM_TUN == DATA_HDR_LEN && PKT_ROOM_BEHIND == TAG_LEN,
                "packets of the TUN are sealed in place");
 
 struct io {
-    const struct router_config *conf;
+    struct router_config *conf; /* reload changes it */
+    const char *path;           /* of the file it came from */
     struct router_engine *re;
     void *engine_mem;
     struct loop loop;
     struct udp *udp;
     struct tap *tun;
     struct control_server *control;
+    struct reload *reload;
     struct nl_watch *link; /* of the TUN */
     enum tun_state tun_state;
     struct ev_io udp_read, udp_write, tun_read, link_read;
@@ -117,6 +122,7 @@ static void settle(struct io *io, mono_ns now)
 
     while (router_engine_notice(io->re, &ev))
         report_notice(io->conf, io->re, &ev, now);
+    reload_settle(io->reload, now);
     watch(io);
     loop_deadline(&io->loop, router_engine_deadline(io->re));
 }
@@ -234,8 +240,8 @@ static void on_signal(void *ctx, int signo)
     struct io *io = ctx;
 
     if (signo == SIGHUP) {
-        log_warn("SIGHUP: reloading the configuration is not there yet; restart the router, "
-                 "clients hold on");
+        log_info("SIGHUP: reading the configuration again");
+        reload_request(io->reload);
         return;
     }
     loop_stop(&io->loop);
@@ -246,10 +252,22 @@ static struct json_object *on_control(void *ctx, const char *cmd, struct json_ob
     struct io *io = ctx;
 
     (void)req;
+    if (strcmp(cmd, "reload") == 0) {
+        struct json_object *o = json_object_new_object();
+        json_put_number(o, "request", reload_request(io->reload));
+        return o;
+    }
+    if (strcmp(cmd, "reloaded") == 0)
+        return reload_json(io->reload);
     if (strcmp(cmd, "status") != 0)
         return NULL;
     return report_status(io->conf, io->re, io->udp, io->tun, io->tun_drops, io->started,
                          mono_now());
+}
+
+static void on_reload(void *ctx, mono_ns now)
+{
+    settle(ctx, now);
 }
 
 static int open_engine(struct io *io)
@@ -271,7 +289,14 @@ static int open_engine(struct io *io)
     lockdown_memory(io->engine_mem, len);
     io->re = router_engine_init(io->engine_mem, io->conf, io->started,
                                 entropy_at(&io->entropy, io->started));
-    return 0;
+    /* it has its own copy of the clients and their secrets */
+    if (io->conf->clients)
+        secret_unlock(io->conf->clients, io->conf->n_clients * sizeof(*io->conf->clients));
+    router_config_free_clients(io->conf);
+    int err = reload_open(&io->reload, io->loop.ev, io->path, io->conf, io->re, on_reload, io);
+    if (err)
+        log_error("cannot prepare for reload: %s", strerror(-err));
+    return err ? EX_OSERR : 0;
 }
 
 static int open_udp(struct io *io)
@@ -312,10 +337,10 @@ static void start(struct io *io)
     settle(io, io->started);
 }
 
-/* Nothing after the start needs a privilege; files are only read. */
+/* Nothing after the start needs a privilege; files are only read, by a thread. */
 static int give_up_the_rest(void)
 {
-    return lockdown(NULL, 0, 0) ? EX_OSERR : 0;
+    return lockdown(NULL, 0, SECCOMP_THREADS) ? EX_OSERR : 0;
 }
 
 static void say_goodbye(struct io *io)
@@ -348,13 +373,14 @@ static int open_all(struct io *io)
     return give_up_the_rest();
 }
 
-int router_run(const struct router_config *c)
+int router_run(struct router_config *c, const char *path)
 {
     struct io *io = calloc(1, sizeof(*io));
 
     if (!io)
         return EX_OSERR;
     io->conf = c;
+    io->path = path;
     io->started = mono_now();
     io->exit_code = open_all(io);
     if (io->exit_code == 0) {
@@ -367,6 +393,7 @@ int router_run(const struct router_config *c)
     }
     int ret = io->exit_code;
     control_close(io->control);
+    reload_close(io->reload);
     nl_watch_close(io->link);
     tap_close(io->tun);
     udp_close(io->udp);

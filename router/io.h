@@ -6,8 +6,10 @@
 #include "router/config.h"
 
 /* router_run() - run in the foreground until SIGTERM or SIGINT
- * @c: loaded; the caller frees it afterwards
+ * @c: loaded; its list of clients is freed, and `reload` changes values in it; the caller frees it
+ *     afterwards
+ * @path: where it was loaded from
  * Return: exit code (sysexits) */
-int router_run(const struct router_config *c);
+int router_run(struct router_config *c, const char *path);
 
 #endif

@@ -3,6 +3,7 @@
  * router */
 #include <sysexits.h>
 
+#include "router/admin.h"
 #include "router/config.h"
 #include "router/io.h"
 #include "proto/host/cli.h"
@@ -20,7 +21,7 @@ static int run(const struct cli_opts *o)
     if (c.n_clients) /* their shared secrets */
         lockdown_memory(c.clients, c.n_clients * sizeof(c.clients[0]));
     crypto_log();
-    int rc = router_run(&c);
+    int rc = router_run(&c, o->config);
     router_config_free(&c);
     return rc;
 }
@@ -47,7 +48,17 @@ static int control_name(const struct cli_opts *o, char name[108], FILE *err)
 
 int main(int argc, char **argv)
 {
-    static const struct cli cli = {
+    static const struct cli_command more[] = {
+        { "init", NULL, OPT_CONFIG | OPT_FORCE | OPT_PREFIX | OPT_PUBLIC_ADDRESS, admin_init,
+          "look at this host, write a configuration and a key for it" },
+        { "invite", "NAME", OPT_CONFIG | OPT_PUBLIC_KEY, admin_invite,
+          "let a new client in; print its configuration, key and all" },
+        { "revoke", "NAME", OPT_CONFIG, admin_revoke, "take a client's right to log in away" },
+        { "reload", NULL, OPT_CONFIG | OPT_CONTROL | OPT_JSON, admin_reload,
+          "let the running router read its configuration again" },
+        { 0 },
+    };
+    static const struct cli cli_fixed = {
         .program = "sixtap-router",
         .about = "gives IPv4-only hosts IPv6: accepts clients over UDP, routes between them and an "
                  "uplink",
@@ -56,6 +67,23 @@ int main(int argc, char **argv)
         .run = run,
         .check = check,
         .control_name = control_name,
+        .more = more,
+        .file = "router.yaml",
+        .manual = ".Nm\n"
+                  "gives IPv4-only hosts IPv6.\n"
+                  "Clients open encrypted UDP tunnels to it and share one virtual Ethernet link;\n"
+                  "the router answers Neighbor Discovery on it, forwards between clients,\n"
+                  "and routes the rest to an IPv6 uplink.\n"
+                  ".Pp\nTo begin:\n"
+                  ".Bd -literal -offset indent\n"
+                  "sixtap-router init\n"
+                  "sixtap-router run\n"
+                  "sixtap-router invite alice > alice.yaml\n"
+                  ".Ed\n"
+                  ".Pp\nThe daemon runs in the foreground and logs to standard error.\n"
+                  ".Dv SIGHUP\nmakes it read its configuration again,\n.Dv SIGTERM\nends it.\n",
     };
+    struct cli cli = cli_fixed;
+    cli.keys = router_config_table();
     return cli_main(argc, argv, &cli);
 }

@@ -60,6 +60,7 @@ struct member {
     uint32_t
         ra_group_s; /* last solicited RA to all nodes, or when it is due, rounded up; 0: none */
     mono_ns since, heard;
+    uint32_t settings_told; /* number of the settings it knows */
     mono_ns next_ra;
     mono_ns next_query;   /* of MLD */
     mono_ns stale_na;     /* when the last unsolicited NA for a stale MAC went to it */

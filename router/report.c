@@ -170,7 +170,7 @@ void report_start(const struct router_config *c, const struct router_engine *re)
     log_info("public endpoint %s, MAC %s, link-local %s", endpoint_text(n.ep, c->public_ep),
              mac_text(n.mac, t.mac), ip6_text(n.addr, t.link_local));
     log_info("segment %s/%u, own address %s, %u clients listed", ip6_text(prefix, t.prefix.addr),
-             t.prefix.len, ip6_text(n.addr, t.address), c->n_clients);
+             t.prefix.len, ip6_text(n.addr, t.address), router_engine_listed(re));
 }
 
 /* ---- JSON ---- */

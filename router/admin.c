@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/* admin.c - invite, revoke and reload */
+#include "router/admin.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "proto/host/clock.h"
+#include "proto/host/control.h"
+#include "proto/host/secret.h"
+#include "proto/mac.h"
+#include "router/admin_file.h"
+#include "router/clients_dir.h"
+
+#define ASK_TIMEOUT_MS 5000u
+#define RELOAD_MAX     (120 * NS_PER_S)
+#define POLL_MS        20
+
+/* ---- asking the running router ---- */
+
+static int64_t number_of(struct json_object *o, const char *key)
+{
+    struct json_object *v = NULL;
+
+    return json_object_object_get_ex(o, key, &v) ? json_object_get_int64(v) : 0;
+}
+
+static bool is_true(struct json_object *o, const char *key)
+{
+    struct json_object *v = NULL;
+
+    return json_object_object_get_ex(o, key, &v) && json_object_get_boolean(v);
+}
+
+/* Ask @name to reload and wait until it has. Return: 0 with *@ret its answer; -errno of
+ * control_query(), and @err says why; -ETIMEDOUT */
+static int reload_and_wait(const char *name, struct json_object **ret, char *err, size_t err_len)
+{
+    mono_ns until = mono_now() + RELOAD_MAX;
+    struct json_object *o = NULL;
+    int rc = control_query(name, "reload", ASK_TIMEOUT_MS, &o, err, err_len);
+
+    if (rc)
+        return rc;
+    int64_t request = number_of(o, "request");
+    json_object_put(o);
+    while (mono_now() < until) {
+        rc = control_query(name, "reloaded", ASK_TIMEOUT_MS, &o, err, err_len);
+        if (rc)
+            return rc;
+        if (number_of(o, "done") >= request) {
+            *ret = o;
+            return 0;
+        }
+        json_object_put(o);
+        (void)poll(NULL, 0, POLL_MS);
+    }
+    (void)snprintf(err, err_len, "the router has not reloaded within %u s",
+                   (unsigned)(RELOAD_MAX / NS_PER_S));
+    return -ETIMEDOUT;
+}
+
+static void print_messages(FILE *f, struct json_object *o)
+{
+    struct json_object *list = NULL;
+
+    if (!json_object_object_get_ex(o, "messages", &list))
+        return;
+    for (size_t i = 0; i < json_object_array_length(list); i++)
+        fprintf(f, "%s\n", json_object_get_string(json_object_array_get_idx(list, i)));
+}
+
+/* Print what became of it. Return: exit code */
+static int report(const struct cli_io *io, struct json_object *o, bool quiet)
+{
+    print_messages(io->err, o);
+    if (!is_true(o, "ok")) {
+        fprintf(io->err, "sixtap-router: not all of it was taken; the router goes on with what it "
+                         "had\n");
+        return EX_CONFIG;
+    }
+    if (!quiet)
+        fprintf(io->out,
+                "reloaded: %lld clients listed; %lld added, %lld removed, %lld with another psk, "
+                "%lld with another name\n",
+                (long long)number_of(o, "listed"), (long long)number_of(o, "added"),
+                (long long)number_of(o, "removed"), (long long)number_of(o, "changed"),
+                (long long)number_of(o, "renamed"));
+    return EX_OK;
+}
+
+static void control_of(const struct cli_opts *o, char name[108])
+{
+    struct router_config c;
+
+    if (o->control) {
+        (void)snprintf(name, 108, "%s", o->control);
+        return;
+    }
+    router_config_peek(&c, o->config);
+    memcpy(name, c.control, sizeof(c.control));
+    router_config_free(&c);
+}
+
+int admin_reload(const struct cli_opts *o, const struct cli_io *io)
+{
+    char name[108], err[256];
+    struct json_object *answer = NULL;
+
+    control_of(o, name);
+    if (reload_and_wait(name, &answer, err, sizeof(err)) != 0) {
+        fprintf(io->err, "sixtap-router: %s\n", err);
+        return EX_UNAVAILABLE;
+    }
+    if (o->json)
+        fprintf(io->out, "%s\n", json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN));
+    int rc = report(io, answer, o->json);
+    json_object_put(answer);
+    return rc;
+}
+
+/* After a file was changed: tell the running router, if there is one. */
+static int tell_router(const struct cli_opts *o, const struct cli_io *io, const char *what)
+{
+    char name[108], err[256];
+    struct json_object *answer = NULL;
+
+    control_of(o, name);
+    int rc = reload_and_wait(name, &answer, err, sizeof(err));
+    if (rc == -ECONNREFUSED) {
+        fprintf(io->err, "%s; no router runs here now, it will know when it starts\n", what);
+        return EX_OK;
+    }
+    if (rc) {
+        fprintf(io->err, "%s, but the running router does not know yet: %s\n", what, err);
+        return EX_UNAVAILABLE;
+    }
+    rc = report(io, answer, true);
+    json_object_put(answer);
+    fprintf(io->err,
+            rc ? "%s, but the running router does not know yet: see above\n"
+               : "%s; the running router knows\n",
+            what);
+    return rc;
+}
+
+/* ---- invite ---- */
+
+static bool name_fits(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n >= 1 && n <= CLIENT_NAME_MAX && name[0] != '.' && name[0] != '-' &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == n;
+}
+
+/* Is there room for @name and @key among the clients? */
+static int check_new(const struct router_config *c, const struct cli_opts *o, const uint8_t *key,
+                     const struct cli_io *io)
+{
+    if (memcmp(key, c->public_key, KEY_LEN) == 0) {
+        fprintf(io->err, "sixtap-router: that is the router's own public key\n");
+        return EX_DATAERR;
+    }
+    for (unsigned i = 0; i < c->n_clients; i++) {
+        bool name = strcmp(c->clients[i].name, o->arg) == 0;
+        if (!name && memcmp(c->clients[i].public_key, key, KEY_LEN) != 0)
+            continue;
+        fprintf(io->err,
+                name ? "sixtap-router: there is a client %s already; `sixtap-router revoke "
+                       "%s` takes it away\n"
+                     : "sixtap-router: that public key belongs to %s already\n",
+                c->clients[i].name, c->clients[i].name);
+        return EX_DATAERR;
+    }
+    return EX_OK;
+}
+
+static void print_client_yaml(FILE *f, const struct router_config *c, const char *name,
+                              const uint8_t *private_key)
+{
+    char ep[EP_TEXT_LEN], text[KEY_TEXT_LEN];
+
+    key_to_text(text, c->public_key);
+    fprintf(f,
+            "# client.yaml of %s: mode 0600, it holds a key. sixtap-client run -c client.yaml\n"
+            "router: %s\nrouter_key: %s\n",
+            name, endpoint_text(ep, c->public_ep), text);
+    if (private_key) {
+        key_to_text(text, private_key);
+        fprintf(f, "private_key: %s\n", text);
+    } else {
+        fprintf(f, "private_key_file: client.key\n");
+    }
+    if (c->has_join_secret) {
+        key_to_text(text, c->join_secret);
+        fprintf(f, "join_secret: %s\n", text);
+    }
+    if (c->addressing == ADDRESSING_EUI64)
+        fprintf(f, "configure: ra\n");
+    fprintf(f, "device: tap6\n");
+    sodium_memzero(text, sizeof(text));
+}
+
+static int write_client(const struct router_config *c, const struct cli_opts *o,
+                        const uint8_t *public_key, char *path, size_t cap, const struct cli_io *io)
+{
+    char text[KEY_TEXT_LEN], body[256];
+
+    if (mkdir(c->clients_dir, 0755) < 0 && errno != EEXIST) {
+        fprintf(io->err, "sixtap-router: %s: %s\n", c->clients_dir, strerror(errno));
+        return EX_CANTCREAT;
+    }
+    key_to_text(text, public_key);
+    (void)snprintf(body, sizeof(body), "name: %s\npublic_key: %s\n", o->arg, text);
+    (void)snprintf(path, cap, "%s/%s" CLIENTS_DIR_SUFFIX, c->clients_dir, o->arg);
+    int err = admin_write_file(path, body, 0644, false);
+    if (err == 0)
+        return EX_OK;
+    fprintf(io->err, "sixtap-router: %s: %s\n", path,
+            err == -EEXIST ? "is there already" : strerror(-err));
+    return EX_CANTCREAT;
+}
+
+static int invite(const struct router_config *c, const struct cli_opts *o, const struct cli_io *io)
+{
+    uint8_t private_key[KEY_LEN], public_key[KEY_LEN];
+    char path[CLIENTS_DIR_LEN + 100], what[CLIENTS_DIR_LEN + 200];
+
+    randombytes_buf(private_key, sizeof(private_key));
+    private_key[0] &= 248; /* as keygen does */
+    private_key[31] = (uint8_t)((private_key[31] & 127) | 64);
+    crypto_scalarmult_base(public_key, private_key);
+    if (o->public_key && !key_from_text(public_key, o->public_key, strlen(o->public_key))) {
+        fprintf(io->err, "sixtap-router: --public-key: not 32 octets in base64 (44 characters)\n");
+        return EX_DATAERR;
+    }
+    int rc = check_new(c, o, public_key, io);
+    if (rc == EX_OK)
+        rc = write_client(c, o, public_key, path, sizeof(path), io);
+    if (rc == EX_OK) {
+        print_client_yaml(io->out, c, o->arg, o->public_key ? NULL : private_key);
+        if (fflush(io->out) != 0 || ferror(io->out)) { /* nobody has the key: nobody is invited */
+            unlink(path);
+            fprintf(io->err, "sixtap-router: the output could not be written; %s is not invited\n",
+                    o->arg);
+            rc = EX_IOERR;
+        }
+    }
+    sodium_memzero(private_key, sizeof(private_key));
+    if (rc != EX_OK)
+        return rc;
+    (void)snprintf(what, sizeof(what), "%s is in %s", o->arg, path);
+    return tell_router(o, io, what);
+}
+
+int admin_invite(const struct cli_opts *o, const struct cli_io *io)
+{
+    struct router_config c;
+
+    if (!name_fits(o->arg)) {
+        fprintf(io->err,
+                "sixtap-router: `%s` is no name; allowed: 1..%d letters, digits, . _ -, not "
+                "beginning with . or -\n",
+                o->arg, CLIENT_NAME_MAX);
+        return EX_DATAERR;
+    }
+    if (router_config_load(&c, o->config, io->err) != 0)
+        return EX_CONFIG;
+    int rc = invite(&c, o, io);
+    router_config_free(&c);
+    return rc;
+}
+
+/* ---- revoke ---- */
+
+int admin_revoke(const struct cli_opts *o, const struct cli_io *io)
+{
+    char file[CLIENTS_DIR_LEN + 300], what[CLIENTS_DIR_LEN + 400];
+    int line = router_config_where(o->config, o->arg, file);
+
+    if (line < 0) {
+        fprintf(io->err, "sixtap-router: there is no client `%s`%s%s%s\n", o->arg,
+                *file ? "; did you mean " : "", file, *file ? "?" : "");
+        return EX_DATAERR;
+    }
+    if (line > 0) {
+        fprintf(io->err,
+                "sixtap-router: %s is on line %d of %s, which only you edit; take it out, then "
+                "sixtap-router reload\n",
+                o->arg, line, file);
+        return EX_DATAERR;
+    }
+    if (unlink(file) < 0) {
+        fprintf(io->err, "sixtap-router: %s: %s\n", file, strerror(errno));
+        return EX_CANTCREAT;
+    }
+    (void)snprintf(what, sizeof(what), "%s is no longer listed, %s is removed", o->arg, file);
+    return tell_router(o, io, what);
+}

@@ -54,12 +54,11 @@ int main(int argc, char **argv)
         .check = check,
         .control_name = control_name,
         .file = "client.yaml",
-        .manual =
-            ".Nm\n"
-            "opens an encrypted UDP tunnel to a SixTap router and brings up a TAP device with "
-            "a working\nIPv6 address, also behind NAT.\n"
-            ".Pp\nThe daemon runs in the foreground and logs to standard error.\n"
-            ".Dv SIGTERM\nends it.\n",
+        .manual = ".Nm\n"
+                  "opens an encrypted UDP tunnel to a SixTap router and brings up a TAP\n"
+                  "device with a working IPv6 address, also behind NAT.\n"
+                  ".Pp\nThe daemon runs in the foreground and logs to standard error.\n"
+                  ".Dv SIGTERM\nends it.\n",
     };
     struct cli cli = cli_fixed;
     cli.keys = client_config_table();

@@ -107,7 +107,8 @@ struct usage_row {
 };
 
 static const struct usage_row wrong[] = {
-    { "", EX_USAGE, "sixtap-test: a command is needed: run, check, status, keygen, pubkey, schema, man" TRY },
+    { "", EX_USAGE,
+      "sixtap-test: a command is needed: run, check, status, keygen, pubkey, schema, man" TRY },
     { "chek", EX_USAGE, "sixtap-test: unknown command `chek`; did you mean check?" TRY },
     { "stauts", EX_USAGE, "sixtap-test: unknown command `stauts`; did you mean status?" TRY },
     { "xyzzy", EX_USAGE, "sixtap-test: unknown command `xyzzy`" TRY },

@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -232,3 +233,51 @@ def test_client_without_permission(tmp_path):
                          capture_output=True, text=True, timeout=60)
     assert got.returncode != 0
     assert "CAP_NET_ADMIN" in got.stderr
+
+
+def keys_of(schema):
+    """Names of all keys, those of maps and lists too."""
+    for name, value in schema["properties"].items():
+        yield name
+        inner = value.get("items", value)
+        if "properties" in inner:
+            yield from keys_of(inner)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_manual_and_schema_hold_every_key(program):
+    """The three are made from one table; the shipped file is held equal to it by tests/router and tests/client."""
+    schema = json.loads(run(program, "schema").stdout)
+    keys = sorted(keys_of(schema))
+    assert schema["additionalProperties"] is False
+    assert len(keys) > 15
+    page = run(program, "man", "5").stdout
+    assert sorted(re.findall(r"^\.It Cm (\S+)$", page, re.M)) == keys
+    name = program.split("-")[1]
+    with open(os.path.join(os.path.dirname(__file__), "../../conf", name + ".yaml"), encoding="utf-8") as f:
+        shipped = f.read()
+    for key in keys:
+        assert re.search(rf"\b{key}\b", shipped), key
+    assert run(program, "man", "7").returncode == 64
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_manual_names_commands_and_options_of_the_help(program):
+    text, page = run(program, "--help").stdout, run(program, "man", "8").stdout
+    commands = re.findall(r"^  ([a-z]+)(?: [A-Z]+)? {2,}", text.split("\nOptions:")[0], re.M)
+    assert "run" in commands and "man" in commands
+    for command in commands:
+        assert re.search(rf"^\.It Cm {command}\b", page, re.M), command
+    for option in re.findall(r" --([a-z-]+)", text.split("\nOptions:")[1].split("First steps")[0]):
+        assert f"Fl -{option}" in page, option
+
+
+@pytest.mark.skipif(not shutil.which("mandoc"), reason="mandoc is not installed")
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("section", ["5", "8"])
+def test_manual_is_clean(program, section, tmp_path):
+    page = tmp_path / f"page.{section}"
+    page.write_text(run(program, "man", section).stdout)
+    got = subprocess.run(["mandoc", "-Tlint", str(page)], capture_output=True, text=True, check=False)
+    wrong = [s for s in got.stdout.splitlines() if "referenced manual not found" not in s]
+    assert wrong == []

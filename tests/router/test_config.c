@@ -499,6 +499,155 @@ static void many_clients_are_quick(void **state)
     free(text);
 }
 
+/* ---- clients.d ---- */
+
+static void in_dir(const char *name, const char *text)
+{
+    char path[128], *full = expand(text);
+    snprintf(path, sizeof(path), "clients.d/%s", name);
+    write_file(path, full, 0600);
+    free(full);
+}
+
+static const char *const dir_files[] = { "a.yaml", "b.yaml", "c.yaml", ".d.yaml", "e.yml", NULL };
+
+static void dir_begin(void)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/clients.d", dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void dir_end(void)
+{
+    char path[160];
+    for (size_t i = 0; dir_files[i]; i++) {
+        snprintf(path, sizeof(path), "%s/clients.d/%s", dir, dir_files[i]);
+        unlink(path);
+    }
+    snprintf(path, sizeof(path), "%s/clients.d", dir);
+    assert_int_equal(rmdir(path), 0);
+}
+
+/* File names without the directory they are all in. */
+static void strip_dir(char *out)
+{
+    size_t n = strlen(dir);
+    for (char *p = out; (p = strstr(p, dir)) != NULL;)
+        memmove(p, p + n + 1, strlen(p + n + 1) + 1);
+}
+
+struct dir_row {
+    const char *main, *a, *b; /* router.yaml behind BASE, clients.d/a.yaml and b.yaml */
+    const char *lines;
+};
+
+static const struct dir_row dir_rows[] = {
+    { ALICE, "name: bob\npublic_key: $BOB\n", NULL, "" },
+    { "", "name: bob\npublic_key: $BOB\n", "name: alice\npublic_key: $ALICE\n", "" },
+    { ALICE, "name: alice\npublic_key: $BOB\n", NULL,
+      "clients.d/a.yaml:1:7: clients.name: the same as at router.yaml:4:13; every client needs its "
+      "own\n" },
+    { "", "name: x\npublic_key: $BOB\n", "name: y\npublic_key: $BOB\n",
+      "clients.d/b.yaml:2:13: clients.public_key: the same as at clients.d/a.yaml:2:13; every "
+      "client needs its own\n" },
+    { "", "nmae: x\npublic_key: $BOB\n", NULL,
+      "clients.d/a.yaml:1:1: unknown key \"nmae\"; did you mean name?\n"
+      "clients.d/a.yaml:1:1: name is missing: how logs and status call the client\n" },
+    { "", "- x\n", "name: y\npublic_key: $OWN\n",
+      "clients.d/a.yaml:1:1: a list is given; allowed: lines of key: value\n"
+      "clients.d/b.yaml:2:13: clients.public_key: this is the router's own key; allowed: what "
+      "`sixtap-client pubkey` prints for the client's private key\n" },
+    { "", "", NULL, "clients.d/a.yaml:1:1: empty; at least one key: value is needed\n" },
+    { "clients_dir: nowhere\n", NULL, NULL,
+      "router.yaml:3:14: clients_dir: nowhere: No such file or directory\n" },
+    { "clients_dir: router.key\n", NULL, NULL,
+      "router.yaml:3:14: clients_dir: router.key: Not a directory\n" },
+    { "limits: { clients: 1 }\n", "name: x\npublic_key: $BOB\n", "name: y\npublic_key: $ALICE\n",
+      "router.yaml:3:20: limits.clients: 1, but 2 are listed; allowed: 2 and more\n" },
+};
+
+static void clients_in_files_of_their_own(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(dir_rows) / sizeof(dir_rows[0]); i++) {
+        const struct dir_row *r = &dir_rows[i];
+        char both[1024];
+        struct router_config c;
+        int problems;
+        dir_begin();
+        if (r->a)
+            in_dir("a.yaml", r->a);
+        if (r->b)
+            in_dir("b.yaml", r->b);
+        in_dir(".d.yaml", "rubbish");
+        in_dir("e.yml", "rubbish");
+        snprintf(both, sizeof(both), BASE "%s", r->main);
+        char *text = expand(both), *out = read_text(text, &c, &problems);
+        dir_end();
+        strip_dir(out);
+        if (strcmp(out, r->lines) != 0)
+            fail_msg("row %zu: %s\nnot: %s", i, out, r->lines);
+        if (!problems) {
+            assert_int_equal(c.n_clients, 2);
+            router_config_free(&c);
+        }
+        free(text);
+        free(out);
+    }
+}
+
+static void client_files_are_sorted(void **state)
+{
+    (void)state;
+    struct router_config c;
+    int problems;
+    dir_begin();
+    in_dir("c.yaml", "name: first\npublic_key: $ALICE\n");
+    in_dir("b.yaml", "name: second\npublic_key: $BOB\n");
+    free(read_text(BASE, &c, &problems));
+    dir_end();
+    assert_int_equal(problems, 0);
+    assert_int_equal(c.n_clients, 2);
+    assert_string_equal(c.clients[0].name, "second");
+    assert_string_equal(c.clients[1].name, "first");
+    router_config_free(&c);
+}
+
+/* ---- what may change while the router runs ---- */
+
+static void note_key(void *ctx, const struct conf_key *key)
+{
+    char *seen = ctx;
+    snprintf(seen + strlen(seen), 200 - strlen(seen), "%s%s ", key->name, key->live ? "+" : "");
+}
+
+static void live_keys_are_taken(void **state)
+{
+    (void)state;
+    struct router_config a, b;
+    int problems;
+    char seen[200] = "";
+    free(read_text(BASE "prefix: 2001:db8:1::/64\n", &a, &problems));
+    free(read_text(BASE "prefix: 2001:db8:2::/64\nlease: 5 s\ndns: [ 2001:db8::53 ]\n"
+                        "limits: { members: 7, logins_per_s: 9 }\npreference: high\n"
+                        "join_secret_file: router.key\n",
+                   &b, &problems));
+    assert_int_equal(problems, 0);
+    assert_int_equal(conf_compare(router_config_table(), &a, &a, note_key, seen), 0);
+    assert_int_equal(conf_compare(router_config_table(), &a, &b, note_key, seen), 8);
+    assert_string_equal(seen, "prefix address join_secret lease+ dns+ preference+ members "
+                              "logins_per_s+ ");
+    conf_take_live(router_config_table(), &a, &b);
+    seen[0] = 0;
+    conf_compare(router_config_table(), &a, &b, note_key, seen);
+    assert_string_equal(seen, "prefix address join_secret members ");
+    assert_int_equal(a.n_dns, 1);
+    assert_int_equal(a.lease_s, 5);
+    router_config_free(&a);
+    router_config_free(&b);
+}
+
 /* ---- conf/router.yaml ---- */
 
 static char *shipped(void)
@@ -586,6 +735,9 @@ int main(void)
         cmocka_unit_test(warnings_do_not_count),
         cmocka_unit_test(truncated_texts_do_no_harm),
         cmocka_unit_test(many_clients_are_quick),
+        cmocka_unit_test(clients_in_files_of_their_own),
+        cmocka_unit_test(client_files_are_sorted),
+        cmocka_unit_test(live_keys_are_taken),
         cmocka_unit_test(shipped_file_names_every_key),
         cmocka_unit_test(shipped_defaults_are_the_defaults),
     };

@@ -35,7 +35,8 @@ struct bound { /* an address of a member that is not the EUI-64 of its MAC */
 struct member {
     bool live;
     uint8_t key[KEY_LEN];
-    uint32_t client; /* place in the roster, SLOT_ABSENT with access: open */
+    uint8_t settings_told; /* number of the settings it knows, modulo 256 */
+    uint32_t client;       /* place in the roster, SLOT_ABSENT with access: open */
     struct mac mac;
     struct ip6 link_local; /* EUI-64 of mac */
     struct ip6 eui_global; /* likewise in the segment's prefix; :: when that is longer than /64 */
@@ -60,7 +61,6 @@ struct member {
     uint32_t
         ra_group_s; /* last solicited RA to all nodes, or when it is due, rounded up; 0: none */
     mono_ns since, heard;
-    uint32_t settings_told; /* number of the settings it knows */
     mono_ns next_ra;
     mono_ns next_query;   /* of MLD */
     mono_ns stale_na;     /* when the last unsolicited NA for a stale MAC went to it */

@@ -35,7 +35,7 @@ struct router_engine {
 
     uint32_t sweep;       /* the next slot the sweep looks at */
     mono_ns next_sweep;   /* NEVER: nothing to do */
-    uint32_t settings;    /* how often what clients are told has changed */
+    uint8_t settings;     /* how often what clients are told has changed */
     mono_ns wakeup;       /* `now` of the last call */
     unsigned logins_left; /* handshakes still to compute at that time */
     struct member *leaving[BURST_MAX];

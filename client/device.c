@@ -166,6 +166,12 @@ static void tell_open_failure(const struct device_config *c, int err)
             "cannot make %s: no /dev/net/tun (modprobe tun; in a container: --device /dev/net/tun)",
             c->name);
         break;
+    case -ENOTTY:
+        device_tell(c,
+                    "cannot make %s: /dev/net/tun is no TUN device (rm it, then: mknod "
+                    "/dev/net/tun c 10 200)",
+                    c->name);
+        break;
     default:
         device_tell(c, "cannot make %s: %s", c->name, strerror(-err));
         break;
@@ -236,6 +242,29 @@ fail:
 
 /* ---- apply ---- */
 
+/* notice_place() - what nobody but the operator can undo is said once: a new name, a bridge */
+static void notice_place(struct device *d, const struct nl_link *link)
+{
+    if (strcmp(link->name, d->name) != 0) {
+        device_tell(&d->cfg,
+                    "%s was renamed %s by somebody; going on, but `device:` is where to "
+                    "change its name",
+                    d->name, link->name);
+        memcpy(d->name, link->name, sizeof(d->name));
+    }
+    if (link->master == d->master)
+        return;
+    d->master = link->master;
+    if (d->master)
+        device_tell(&d->cfg,
+                    "%s was put into a bridge or bond by somebody: IPv6 does not work that way, "
+                    "because a client has one MAC and addresses of its own; take it out (ip link "
+                    "set %s nomaster), and for hosts behind this one route a prefix to it",
+                    d->name, d->name);
+    else
+        device_tell(&d->cfg, "%s was taken out of its bridge or bond", d->name);
+}
+
 /* apply_link() - up, MTU, MAC */
 static void apply_link(struct device *d, const struct device_want *w, const struct nl_link *link,
                        bool fresh)
@@ -300,6 +329,7 @@ static int reconcile(struct device *d, const struct device_want *w, bool fresh)
         device_failure(d, STEP_READ, err, "cannot ask for the device");
         return err;
     }
+    notice_place(d, &link);
     apply_link(d, w, &link, fresh);
     /* The kernel solicits when it gets its first link-local address, carrier or not, and what has
      * no carrier is lost without its knowing: the next one leaves 4 s later. */
@@ -358,9 +388,10 @@ bool device_event(struct device *d, const struct nl_event *ev)
     if (d->serial == 0)
         return false; /* nothing was applied yet: the first want finds it all */
     /* our own changes are heard as well; those of the link can be told by their result */
-    bool link =
-        ev->what & NL_DEVICE_LINK && (ev->what & NL_LOST || !ev->link.up ||
-                                      ev->link.mtu != d->mtu || !mac_eq(ev->link.mac, d->mac));
+    bool link = ev->what & NL_DEVICE_LINK &&
+                (ev->what & NL_LOST || !ev->link.up || ev->link.mtu != d->mtu ||
+                 !mac_eq(ev->link.mac, d->mac) || ev->link.master != d->master ||
+                 strcmp(ev->link.name, d->name) != 0);
     if (link || ev->what & (NL_LOST | NL_DEVICE_ADDRESS))
         d->disturbed = true;
     return d->disturbed;

@@ -36,6 +36,7 @@ struct device {
     struct mac mac;
     uint32_t mtu;
     bool carrier;
+    unsigned master; /* what it was put into, as far as told */
     struct seg_addr mine[MINE_MAX];
     unsigned n_mine;
     /* what is left to do */

@@ -15,6 +15,7 @@ static void explain_open(const char *name, int err)
 {
     switch (err) {
     case -EPERM:
+    case -EACCES:
         log_error("cannot create %s: CAP_NET_ADMIN is needed (run as root, or let systemd give it)",
                   name);
         break;
@@ -25,6 +26,11 @@ static void explain_open(const char *name, int err)
     case -ENOENT:
     case -ENODEV:
         log_error("cannot create %s: /dev/net/tun is missing; try: modprobe tun", name);
+        break;
+    case -ENOTTY:
+        log_error("cannot create %s: /dev/net/tun is no TUN device (rm it, then: mknod "
+                  "/dev/net/tun c 10 200)",
+                  name);
         break;
     default:
         log_error("cannot create %s: %s", name, strerror(-err));

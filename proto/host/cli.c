@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cli.c - the command line that both programs share */
 #include <fcntl.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <string.h>
@@ -162,6 +163,7 @@ static int flushed(const struct call *c)
 
 static int do_run(const struct call *c)
 {
+    signal(SIGHUP, SIG_IGN); /* "read it again" before it was read once; the loop takes it over */
     lockdown_begin(c->opts.no_seccomp);
     return c->cli->run(&c->opts);
 }
@@ -178,10 +180,15 @@ static int do_status(const struct call *c)
 {
     char name[108], err[256];
     struct json_object *answer = NULL;
-    if (c->opts.control)
+    if (c->opts.control) {
         snprintf(name, sizeof(name), "%s", c->opts.control);
-    else if (c->cli->control_name(&c->opts, name, c->io->err) != 0)
+    } else if (c->cli->control_name(&c->opts, name, c->io->err) != 0) {
+        fprintf(c->io->err,
+                "%s: the configuration names the daemon's control socket: give its file with -c, "
+                "or the socket with --control @%s-DEVICE\n",
+                c->cli->program, c->cli->program);
         return EX_CONFIG;
+    }
     if (control_query(name, "status", STATUS_TIMEOUT_MS, &answer, err, sizeof(err)) != 0) {
         fprintf(c->io->err, "%s: %s\n", c->cli->program, err);
         return EX_UNAVAILABLE;

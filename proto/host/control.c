@@ -19,6 +19,7 @@ struct conn {
     int fd; /* -1: free */
     struct ev_io io;
     struct ev_timer idle;
+    ev_tstamp progress; /* when it last read or wrote something */
     char in[CONTROL_REQUEST_MAX];
     size_t in_len;
     char *out; /* the answer with its newline; NULL while the request is read */
@@ -48,7 +49,12 @@ static void conn_close(struct conn *c)
     c->fd = -1;
     free(c->out);
     c->out = NULL;
-    ev_io_start(c->s->ev, &c->s->accept); /* it rests while every place is taken */
+}
+
+static void conn_progress(struct conn *c)
+{
+    c->progress = ev_now(c->s->ev);
+    ev_timer_again(c->s->ev, &c->idle);
 }
 
 static void conn_write(struct conn *c)
@@ -63,7 +69,7 @@ static void conn_write(struct conn *c)
         if (n < 0)
             break;
         c->out_off += (size_t)n;
-        ev_timer_again(c->s->ev, &c->idle);
+        conn_progress(c);
     }
     conn_close(c);
 }
@@ -162,6 +168,7 @@ static void conn_read(struct conn *c)
     }
     const char *nl = memchr(c->in + c->in_len, '\n', (size_t)n);
     c->in_len += (size_t)n;
+    c->progress = ev_now(c->s->ev); /* not its timer: a request has CONTROL_IDLE_S in all */
     if (nl)
         conn_request(c, (size_t)(nl - c->in));
     else if (c->in_len == sizeof(c->in))
@@ -189,12 +196,19 @@ static void on_idle(struct ev_loop *ev, struct ev_timer *w, int revents)
 
 /* ---- accepting ---- */
 
-static struct conn *free_place(struct control_server *s)
+/* A free place, else that of the connection without progress for longest, which is closed. */
+static struct conn *make_place(struct control_server *s)
 {
-    for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++)
+    struct conn *oldest = &s->conn[0];
+
+    for (unsigned i = 0; i < CONTROL_CONNECTIONS; i++) {
         if (s->conn[i].fd < 0)
             return &s->conn[i];
-    return NULL;
+        if (s->conn[i].progress < oldest->progress)
+            oldest = &s->conn[i];
+    }
+    conn_close(oldest);
+    return oldest;
 }
 
 static bool may_ask(int fd)
@@ -207,13 +221,8 @@ static bool may_ask(int fd)
 static void on_accept(struct ev_loop *ev, struct ev_io *w, int revents)
 {
     struct control_server *s = w->data;
-    struct conn *c = free_place(s);
 
     (void)revents;
-    if (!c) {
-        ev_io_stop(ev, w);
-        return;
-    }
     int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -228,6 +237,7 @@ static void on_accept(struct ev_loop *ev, struct ev_io *w, int revents)
         close(fd);
         return;
     }
+    struct conn *c = make_place(s);
     c->fd = fd;
     c->in_len = 0;
     ev_io_init(&c->io, on_conn, fd, EV_READ);
@@ -236,7 +246,7 @@ static void on_accept(struct ev_loop *ev, struct ev_io *w, int revents)
     ev_init(&c->idle, on_idle);
     c->idle.repeat = CONTROL_IDLE_S;
     c->idle.data = c;
-    ev_timer_again(ev, &c->idle);
+    conn_progress(c);
 }
 
 static void on_rested(struct ev_loop *ev, struct ev_timer *w, int revents)

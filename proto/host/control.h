@@ -6,7 +6,8 @@
  * octets with its newline, and gets one line of JSON, then the connection closes. Only root and the
  * daemon's own user are heard (SO_PEERCRED); the asking side checks likewise who answers, because
  * anybody may take an abstract name. At most CONTROL_CONNECTIONS at a time, each CONTROL_IDLE_S
- * seconds without progress; what is no request gets
+ * seconds without progress; one more takes the place of the one that has been without progress for
+ * longest, so that programs that hold connections keep nobody out. What is no request gets
  * {"error":"..."}. The daemon never waits for a client.
  */
 #ifndef SIXTAP_HOST_CONTROL_H

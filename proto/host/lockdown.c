@@ -56,7 +56,7 @@ static int filter(unsigned groups)
         log_error("cannot filter system calls: %s", strerror(-n));
         return n;
     }
-    log_debug("system calls are filtered: %d rules", n);
+    log_debug("system calls are filtered: %d instructions", n);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "proto/host/loop.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,7 +11,10 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
+#include <sysexits.h>
 #include <unistd.h>
+
+#include "proto/host/log.h"
 
 static void arm(struct loop *l, mono_ns at)
 {
@@ -49,6 +53,22 @@ static void on_sig(struct ev_loop *ev, struct ev_signal *w, int revents)
     l->on_signal(l->ctx, w->signum);
 }
 
+/* libev cannot go on without memory, and by itself would abort with a core dump. Its tables are
+ * full grown soon after the start. The kernel takes back the devices. */
+static void *grow(void *p, long octets)
+{
+    if (octets == 0) {
+        free(p);
+        return NULL;
+    }
+    void *to = realloc(p, (size_t)octets);
+    if (!to) {
+        log_error("out of memory: the event loop needs %ld octets; ending", octets);
+        _exit(EX_OSERR);
+    }
+    return to;
+}
+
 int loop_open(struct loop *l, loop_deadline_fn on_deadline, loop_signal_fn on_signal, void *ctx)
 {
     *l = (struct loop){
@@ -60,6 +80,7 @@ int loop_open(struct loop *l, loop_deadline_fn on_deadline, loop_signal_fn on_si
     l->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     if (l->timer_fd < 0)
         return -errno;
+    ev_set_allocator(grow);
     l->ev = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
     if (!l->ev) {
         close(l->timer_fd);
@@ -104,6 +125,9 @@ void loop_close(struct loop *l)
         return;
     for (unsigned i = 0; i < l->n_sig; i++)
         ev_signal_stop(l->ev, &l->sig[i]);
+    /* libev gave them back to the system; another one that comes now must not change how we end */
+    for (unsigned i = 0; i < l->n_sig; i++)
+        signal(l->sig[i].signum, SIG_IGN);
     ev_io_stop(l->ev, &l->timer);
     close(l->timer_fd);
     ev_loop_destroy(l->ev);

@@ -191,6 +191,9 @@ void nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *ret)
         case IFLA_CARRIER:
             ret->carrier = mnl_attr_get_u8(a);
             break;
+        case IFLA_MASTER:
+            ret->master = mnl_attr_get_u32(a);
+            break;
         case IFLA_ADDRESS:
             if (mnl_attr_get_payload_len(a) == MAC_LEN)
                 ret->mac = mac_load(mnl_attr_get_payload(a));

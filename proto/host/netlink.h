@@ -33,7 +33,8 @@ struct nl_link {
     bool up;      /* IFF_UP: administratively */
     bool carrier; /* IFF_LOWER_UP */
     uint32_t mtu;
-    struct mac mac; /* zero when the link has no 6-octet address */
+    struct mac mac;  /* zero when the link has no 6-octet address */
+    unsigned master; /* index of the bridge, bond or VRF it was put into; 0: none */
 };
 
 int nl_link_get(struct nl *nl, unsigned ifindex, struct nl_link *ret);

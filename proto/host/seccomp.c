@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if_tun.h>
+#include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -19,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "proto/host/log.h"
@@ -301,6 +304,122 @@ static int add_unknown(scmp_filter_ctx ctx, const bool known[LAST_UNIFIED + 1])
     return 0;
 }
 
+/* What the program answers to a call, for the instructions that libseccomp makes; SECCOMP_RET_KILL
+ * for any other. */
+static uint32_t answer(const struct sock_filter *code, size_t n, const struct seccomp_data *call)
+{
+    uint32_t acc = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct sock_filter *c = &code[i];
+        switch (c->code) {
+        case BPF_LD | BPF_W | BPF_ABS:
+            if (c->k > sizeof(*call) - sizeof(acc))
+                return SECCOMP_RET_KILL;
+            memcpy(&acc, (const uint8_t *)call + c->k, sizeof(acc));
+            break;
+        case BPF_ALU | BPF_AND | BPF_K:
+            acc &= c->k;
+            break;
+        case BPF_JMP | BPF_JA:
+            i += c->k;
+            break;
+        case BPF_JMP | BPF_JEQ | BPF_K:
+            i += acc == c->k ? c->jt : c->jf;
+            break;
+        case BPF_JMP | BPF_JGT | BPF_K:
+            i += acc > c->k ? c->jt : c->jf;
+            break;
+        case BPF_JMP | BPF_JGE | BPF_K:
+            i += acc >= c->k ? c->jt : c->jf;
+            break;
+        case BPF_RET | BPF_K:
+            return c->k;
+        default:
+            return SECCOMP_RET_KILL;
+        }
+    }
+    return SECCOMP_RET_KILL;
+}
+
+/* Does the program allow all that the tables allow? */
+static bool whole(const struct sock_filter *code, size_t n, unsigned groups)
+{
+    for (size_t i = 0; i < N_CALLS; i++) {
+        struct seccomp_data call = { .nr = calls[i].nr, .arch = seccomp_arch_native() };
+        if (call.nr >= 0 && in(calls[i].groups, groups) &&
+            answer(code, n, &call) != SECCOMP_RET_ALLOW)
+            return false;
+    }
+    for (size_t i = 0; i < N_NARROW; i++) {
+        struct seccomp_data call = { .nr = narrow[i].nr, .arch = seccomp_arch_native() };
+        call.args[narrow[i].arg] = narrow[i].value;
+        if (call.nr >= 0 && in(narrow[i].groups, groups) &&
+            answer(code, n, &call) != SECCOMP_RET_ALLOW)
+            return false;
+    }
+    return true;
+}
+
+/* Write the filter for the kernel to @fd. Return: 0; -errno */
+static int make_program(unsigned groups, int fd)
+{
+    bool known[LAST_UNIFIED + 1] = { false };
+    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
+
+    if (!ctx)
+        return -ENOMEM;
+    /* a tree instead of a list */
+    (void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    (void)seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    int n = add_rules(ctx, groups, known);
+    int rc = n < 0 ? n : add_unknown(ctx, known);
+    if (rc == 0 && !SANITIZED)
+        rc = allow_handlers(ctx);
+    if (rc == 0)
+        rc = seccomp_export_bpf(ctx, fd);
+    seccomp_release(ctx);
+    return rc;
+}
+
+/* When memory runs out libseccomp 2.5.4 crashes, or leaves out calls without a word. In a child the
+ * crash harms nobody, and what came out is looked at before it is used. Return: 0; -errno */
+static int make_program_apart(unsigned groups, int fd)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (pid < 0)
+        return -errno;
+    if (pid == 0) {
+        close(STDERR_FILENO);
+        _exit(-make_program(groups, fd));
+    }
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return WIFEXITED(status) ? -WEXITSTATUS(status) : -ENOMEM;
+}
+
+/* Load the program in @fd. Return: its instructions; -errno */
+static int load_program(int fd, unsigned groups)
+{
+    size_t len = (size_t)lseek(fd, 0, SEEK_END);
+    struct sock_filter *code = malloc(len ? len : 1);
+    int rc = -ENOMEM;
+
+    if (code && pread(fd, code, len, 0) == (ssize_t)len &&
+        whole(code, len / sizeof(*code), groups)) {
+        struct sock_fprog prog = { .len = (unsigned short)(len / sizeof(*code)), .filter = code };
+        rc = prog.len;
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
+            rc = -errno;
+    }
+    free(code);
+    return rc;
+}
+
 static int catch_forbidden(void)
 {
     struct sigaction sa = { .sa_sigaction = on_forbidden, .sa_flags = SA_SIGINFO };
@@ -311,26 +430,17 @@ static int catch_forbidden(void)
 
 int seccomp_enter(unsigned groups)
 {
-    bool known[LAST_UNIFIED + 1] = { false };
-    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_TRAP);
+    int fd = memfd_create("seccomp", MFD_CLOEXEC);
 
-    if (!ctx)
-        return -ENOMEM;
+    if (fd < 0)
+        return -errno;
     if (SANITIZED)
         groups |= GROUP_SANITIZER;
-    /* a tree instead of a list; older kernels have no log of refusals */
-    (void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    (void)seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    int n = add_rules(ctx, groups, known);
-    int rc = n < 0 ? n : add_unknown(ctx, known);
-    if (rc == 0 && !SANITIZED)
-        rc = allow_handlers(ctx);
+    int rc = make_program_apart(groups, fd);
     if (rc == 0)
         rc = catch_forbidden();
     if (rc == 0)
-        rc = seccomp_load(ctx);
-    seccomp_release(ctx);
-    if (rc == -EINVAL || rc == -ENOSYS || rc == -ECANCELED)
-        return -ENOSYS;
-    return rc < 0 ? rc : n;
+        rc = load_program(fd, groups);
+    close(fd);
+    return rc == -EINVAL ? -ENOSYS : rc;
 }

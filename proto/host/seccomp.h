@@ -26,8 +26,9 @@ enum seccomp_group {
 };
 
 /* seccomp_enter() - allow the table's calls and those of @groups from now on, in every thread; to
- * be called once, after priv_keep(). Sets no_new_privs. Allocates.
- * Return: how many calls are allowed; -ENOSYS: the kernel has no filters; -errno */
+ * be called once, after priv_keep(). Sets no_new_privs. Forks a child
+ * that makes the filter.
+ * Return: how many instructions the filter has; -ENOSYS: the kernel has no filters; -errno */
 int seccomp_enter(unsigned groups);
 
 #endif

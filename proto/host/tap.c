@@ -61,6 +61,22 @@ bool tap_name_ok(const char *name)
     return true;
 }
 
+/* find_index() - the index of @name; if_nametoindex() does not say why it found none */
+static int find_index(const char *name, unsigned *ret)
+{
+    struct ifreq ifr = { 0 };
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    memcpy(ifr.ifr_name, name, strlen(name) + 1);
+    int err = ioctl(fd, SIOCGIFINDEX, &ifr) < 0 ? -errno : 0;
+    close(fd);
+    if (!err)
+        *ret = (unsigned)ifr.ifr_ifindex;
+    return err;
+}
+
 /* attach_with() - make the device behind @t->fd, without carrier from its first moment */
 static int attach_with(struct tap *t, unsigned features, unsigned extra)
 {
@@ -77,8 +93,7 @@ static int attach_with(struct tap *t, unsigned features, unsigned extra)
         return errno == EBUSY || (errno == EINVAL && if_nametoindex(t->name)) ? -EEXIST : -errno;
     if (!(features & IFF_NO_CARRIER) && ioctl(t->fd, TUNSETCARRIER, &off) < 0)
         return -errno;
-    t->ifindex = if_nametoindex(t->name);
-    return t->ifindex ? 0 : -ENODEV;
+    return find_index(t->name, &t->ifindex);
 }
 
 /* The header's length and octet order must be ours; older kernels know neither call but have both
@@ -249,13 +264,15 @@ int tap_get_mac(const struct tap *t, struct mac *ret)
 static void settle(const struct tap *t)
 {
     struct ethtool_value link = { .cmd = ETHTOOL_GLINK };
-    struct ifreq ifr = { .ifr_data = (char *)&link };
+    struct ifreq ifr = { .ifr_ifindex = (int)t->ifindex };
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-    memcpy(ifr.ifr_name, t->name, sizeof(t->name));
     if (fd < 0)
         return;
-    (void)ioctl(fd, SIOCETHTOOL, &ifr);
+    if (ioctl(fd, SIOCGIFNAME, &ifr) == 0) { /* it may have been renamed */
+        ifr.ifr_data = (char *)&link;
+        (void)ioctl(fd, SIOCETHTOOL, &ifr);
+    }
     close(fd);
 }
 

@@ -18,7 +18,7 @@ import time
 
 import pytest
 
-from lab import PATIENCE, PORT, ROUTER4, ROUTER6, TAP, TUN, Conn, Lab, Process, wait_for
+from lab import PATIENCE, PORT, ROUTER4, ROUTER6, TAP, TUN, Conn, Lab, wait_for
 
 EX_OSERR = 71
 
@@ -295,12 +295,9 @@ def test_held_control_connections_keep_nobody_out():
 # ---- logs ----
 
 
-class Piped(Process):
-    """A daemon whose stderr is what the test says."""
-
-    @staticmethod
-    def redirect(p, to):
-        p.argv = ["sh", "-c", f'exec "$@" 2>{to}', "sh", *p.argv]
+def redirect(p, to):
+    """The log of @p goes to the file @to."""
+    p.argv = ["sh", "-c", f'exec "$@" 2>{to}', "sh", *p.argv]
 
 
 def test_h98_full_disk():
@@ -308,7 +305,7 @@ def test_h98_full_disk():
         r = lab.router(clients=["a"], start=False)
         a = lab.client("a", lab.public("a"), start=False)
         for p in (r, a):
-            Piped.redirect(p, "/dev/full")
+            redirect(p, "/dev/full")
             p.start()
         wait_for("the router to answer", r.try_status)
         a.wait_up()
@@ -331,7 +328,7 @@ def test_h98_log_pipe(reader):
                         os.write(end, b"x" * 4096)
                     except BlockingIOError:
                         break
-            Piped.redirect(p, path)
+            redirect(p, path)
             p.start()
             wait_for("it to run", p.try_status)
             if reader == "closed":

@@ -65,6 +65,7 @@
     X(ND_ROLE, "nd_role", "RA, Redirect, DHCPv6 server or MLD query from a client")                \
     X(ND_GUARD, "nd_guard", "ND about an address or MAC of somebody else")                         \
     X(ND_UNKNOWN, "nd_unknown", "solicitation for a target nobody owns")                           \
+    X(ND_RATE, "nd_rate", "solicitation or advertisement above a client's rate")                   \
     X(ICMP_RATE, "icmp_rate", "ICMPv6 error not sent: rate limit or RFC 4443 2.4(e)")              \
     X(BINDINGS, "bindings_full", "no binding left for a new address of this member")               \
     X(AMPLIFY, "unproven_endpoint", "would exceed 3x the octets an unproven endpoint sent")        \

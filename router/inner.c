@@ -200,6 +200,10 @@ static void neighbor_message(struct router_engine *re, struct member *m, struct 
         return;
     }
     struct neighbor n = neighbor_decide(&re->b, m, &nd, re->mac, now);
+    if (n.what != ND_DROP && !bucket_take(&m->nd, NEIGHBOR_PER_S, NEIGHBOR_BURST, now)) {
+        engine_drop(re, DROP_ND_RATE);
+        return;
+    }
     switch (n.what) {
     case ND_DROP:
         if (n.learned)

@@ -67,6 +67,7 @@ struct member {
     struct bucket logins; /* LOGINs inside its keypair */
     struct bucket errors; /* ICMPv6 errors it draws */
     struct bucket casts;  /* multicast it sends */
+    struct bucket nd;     /* Neighbor Discovery that draws something */
     uint64_t rx_packets, rx_octets, tx_packets, tx_octets, stale_mac;
 
     struct bound bound[BOUND_MAX];

@@ -16,6 +16,12 @@
 #include "proto/nd.h"
 #include "router/bindings.h"
 
+/* What one member's messages may draw: answers, RAs, copies to another member. A host asks once a
+ * second for each neighbor it looks for, so this is far above what any needs, and what a flood of
+ * 10^5 a second draws costs the others next to nothing (H53, R18). */
+#define NEIGHBOR_PER_S 1000u
+#define NEIGHBOR_BURST 2000u
+
 enum neighbor_do {
     ND_DROP,         /* why; DROP_NONE: it ends here and that is right */
     ND_ANSWER,       /* send na_* to the asker */

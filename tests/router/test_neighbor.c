@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "proto/cksum.h"
+#include "router/neighbor.h"
 #include "scene.h"
 
 /* NULL for "" */
@@ -233,6 +234,33 @@ static void R33_H53_solicitation_flood(void **state) /* R74 */
     assert_int_equal(rig_member(&rig, &a)->n_bound, 1);
 }
 
+/* How many answers @n solicitations of @g for @other's address draw now. */
+static unsigned answers(struct guest *g, const struct guest *other, unsigned n)
+{
+    struct ip6 target = guest_ll(other);
+    uint8_t ip[80];
+    unsigned got = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        size_t len =
+            nd_build_ns(ip, guest_ll(g), ip6_solicited_node(target), target, &g->s.mac, NULL);
+        guest_ip(g, &rig, KIND_MULTICAST, other->s.mac, ip, len);
+        got += rig.out.n_dg;
+        assert_int_equal(rig.out.n_dg + rig_drops(&rig, DROP_ND_RATE), 1);
+    }
+    return got;
+}
+
+static void R18_H53_answers_have_a_rate(void **state)
+{
+    (void)state;
+    scene_start(2);
+    assert_int_equal(answers(&a, &b, NEIGHBOR_BURST + 500), NEIGHBOR_BURST);
+    assert_int_equal(answers(&b, &a, 1), 1); /* each member has its own */
+    rig.now += NS_PER_S / 2;
+    assert_int_equal(answers(&a, &b, NEIGHBOR_PER_S), NEIGHBOR_PER_S / 2);
+}
+
 /* ---- advertisements of neighbors ---- */
 
 static void R3_R31_adverts_of_neighbors(void **state) /* R3, R31, H54 */
@@ -409,6 +437,7 @@ int main(void)
         RIG_ROW(H49_sources_of_others),
         RIG_ROW(R29_R30_dad_binds_first_come),
         RIG_ROW(R33_H53_solicitation_flood),
+        RIG_ROW(R18_H53_answers_have_a_rate),
         RIG_ROW(R3_R31_adverts_of_neighbors),
         RIG_ROW(R31_new_address_by_unsolicited_na),
         RIG_ROW(R6_R7_options),

@@ -65,7 +65,7 @@ def main():
     ap.add_argument("build")
     ap.add_argument("--kinds", default="NS for nobody,NS for b,RS,DAD,lies,MLD")
     ap.add_argument("--rounds", type=int, default=3)
-    ap.add_argument("--seconds", type=float, default=2)
+    ap.add_argument("--seconds", type=int, default=2)  # iperf3 takes whole ones; 0 is for ever
     ap.add_argument("--rate", type=int, default=100000)
     ap.add_argument("--singly", action="store_true")
     args = ap.parse_args()

@@ -260,7 +260,7 @@ static bool in(unsigned groups, unsigned wanted)
 static int allow_handlers(scmp_filter_ctx ctx)
 {
     return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(rt_sigaction), 1,
-                            SCMP_A0(SCMP_CMP_NE, SIGSYS));
+                            SCMP_A0(SCMP_CMP_NE, SIGSYS, 0)); /* NE takes one datum */
 }
 
 /* Return: how many rules; -errno. A call that this machine does not have is no error. */

@@ -189,6 +189,9 @@ static void router_ctl(struct world *w, const struct control *c, const struct dg
     case TLV_GOODBYE:
         r->goodbyes++;
         break;
+    case TLV_MTU_PROBE_ACK: /* a test's own probe */
+        assert_int_equal(c->size, d->len);
+        break;
     default:
         fail_msg("control %d from a client", (int)c->type);
     }

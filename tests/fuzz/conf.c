@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* conf.c - a place for configuration files that leaves nothing on disk */
+#include "conf.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KEY_FD 63
+
+static const char key[] = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n";
+
+const char *conf_path(void)
+{
+    static bool done;
+
+    if (!done) {
+        int fd = memfd_create("key", MFD_CLOEXEC);
+        FUZZ_CHECK(fd >= 0 && dup2(fd, KEY_FD) == KEY_FD && close(fd) == 0);
+        FUZZ_CHECK(write(KEY_FD, key, sizeof(key) - 1) == sizeof(key) - 1);
+        FUZZ_CHECK(fchmod(KEY_FD, 0600) == 0);
+        done = true;
+    }
+    return "/proc/self/fd/t.yaml";
+}

@@ -227,6 +227,31 @@ static void test_nudge_rules(void **state)
     }
 }
 
+/* Each bit of a NUDGE: only counters that were sent, under the index they were sent with, count. */
+static void test_nudge_bits(void **state)
+{
+    static struct world before;
+    uint8_t nudge[NUDGE_LEN], data[DATA_MIN_LEN] = { 0 };
+    (void)state;
+
+    world_init(&w);
+    world_login(&w);
+    world_tap(&w, w.r.settings.router_mac, 100);
+    memcpy(data, w.r.last_hdr, DATA_HDR_LEN);
+    before = w;
+    for (unsigned bit = 0; bit <= 8 * NUDGE_LEN; bit++) {
+        memcpy(&w, &before, sizeof(w)); /* stays where it is: the engine points into itself */
+        wire_put_nudge(nudge, data);
+        if (bit < 8 * NUDGE_LEN)
+            nudge[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        bool right = bit == 8 * NUDGE_LEN ||
+                     (bit / 8 >= 8 && be64_load(nudge + 8) < wire_data_counter(data));
+        world_give(&w, nudge, sizeof(nudge), w.live, w.e.tunnel.sock);
+        if (world_count(&w, EVENT_NUDGE) != right)
+            fail_msg("bit %u", bit);
+    }
+}
+
 /* At most one login per 2 s, and with jitter, however many come. */
 static void test_nudge_rate(void **state)
 {
@@ -459,12 +484,25 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_idle),           T(test_suspicion),        T(test_no_suspicion),
-        T(test_hold),           T(test_back_within_hold), T(test_heard_again),
-        T(test_hold_ra),        T(test_nudge_rules),      T(test_nudge_rate),
-        T(test_router_restart), T(test_nudge_then_flood), T(test_nudge_after_rekey),
-        T(test_refused_port),   T(test_goodbye),          T(test_goodbye_of_previous),
-        T(test_stop),           T(test_suspend),          T(test_network_changed),
+        T(test_idle),
+        T(test_suspicion),
+        T(test_no_suspicion),
+        T(test_hold),
+        T(test_back_within_hold),
+        T(test_heard_again),
+        T(test_hold_ra),
+        T(test_nudge_rules),
+        T(test_nudge_bits),
+        T(test_nudge_rate),
+        T(test_router_restart),
+        T(test_nudge_then_flood),
+        T(test_nudge_after_rekey),
+        T(test_refused_port),
+        T(test_goodbye),
+        T(test_goodbye_of_previous),
+        T(test_stop),
+        T(test_suspend),
+        T(test_network_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <stdint.h>
 #include <cmocka.h>
 
@@ -80,7 +81,7 @@ static void fill_login_payload(struct login_payload *lp)
 
 static int pair_setup(void **state)
 {
-    struct pair *p = test_calloc(1, sizeof(*p));
+    struct pair *p = calloc(1, sizeof(*p));
     uint8_t key[KEY_LEN];
     bool partial;
 
@@ -93,8 +94,8 @@ static int pair_setup(void **state)
     fill_login_payload(&p->lp);
     fill_settings(&p->settings);
     p->payload_len = wire_put_settings(p->payload, sizeof(p->payload), &p->settings, &partial);
-    p->login = test_malloc(LOGIN_LEN);
-    p->reply = test_malloc(LOGIN_REPLY_MAX);
+    p->login = malloc(LOGIN_LEN);
+    p->reply = malloc(LOGIN_REPLY_MAX);
     *state = p;
     return partial;
 }
@@ -102,9 +103,9 @@ static int pair_setup(void **state)
 static int pair_teardown(void **state)
 {
     struct pair *p = *state;
-    test_free(p->reply);
-    test_free(p->login);
-    test_free(p);
+    free(p->reply);
+    free(p->login);
+    free(p);
     return 0;
 }
 
@@ -120,8 +121,8 @@ static void pair_reply(struct pair *p, const uint8_t *with_psk)
 {
     size_t want = LOGIN_REPLY_MIN + p->payload_len;
 
-    test_free(p->reply);
-    p->reply = test_malloc(want);
+    free(p->reply);
+    p->reply = malloc(want);
     p->reply_len = handshake_reply_write(&p->r, with_psk, p->re, ROUTER_INDEX, p->payload,
                                          p->payload_len, p->reply, &p->rk);
     assert_int_equal(p->reply_len, want);
@@ -236,8 +237,8 @@ static void largest_reply(void **state)
     wire_ctl_pad(&w, REPLY_PAYLOAD_MAX);
     assert_false(w.bad);
     pair_login(p);
-    test_free(p->reply);
-    p->reply = test_malloc(LOGIN_REPLY_MAX);
+    free(p->reply);
+    p->reply = malloc(LOGIN_REPLY_MAX);
     memcpy(p->reply + sizeof(struct wire_login_reply), p->payload, REPLY_PAYLOAD_MAX);
     assert_int_equal(handshake_reply_write(&p->r, psk, p->re, ROUTER_INDEX,
                                            p->reply + sizeof(struct wire_login_reply),
@@ -304,6 +305,23 @@ static void wrong_keys(void **state)
     assert_opens(p, psk);
 }
 
+/* The PSK is as long as it looks: each of its bits counts. */
+static void psk_bit_flips(void **state)
+{
+    struct pair *p = *state;
+    uint8_t bad[KEY_LEN];
+    struct session_keys k;
+
+    pair_login(p);
+    pair_reply(p, psk);
+    for (unsigned bit = 0; bit < 8 * KEY_LEN; bit++) {
+        memcpy(bad, psk, KEY_LEN);
+        bad[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_int_equal(pair_open(p, bad, p->reply, p->reply_len, &k), DROP_REPLY_OPEN);
+    }
+    assert_opens(p, psk);
+}
+
 /* A reply belongs to one LOGIN, whatever index it carries. */
 static void reply_to_another_login(void **state)
 {
@@ -366,12 +384,12 @@ static void reply_wrong_length(void **state)
     pair_login(p);
     pair_reply(p, psk);
     for (size_t len = 0; len < LOGIN_REPLY_MAX + 20; len++) {
-        uint8_t *cut = test_calloc(1, len ? len : 1);
+        uint8_t *cut = calloc(1, len ? len : 1);
 
         memcpy(cut, p->reply, len < p->reply_len ? len : p->reply_len);
         if (len != p->reply_len)
             assert_int_equal(pair_open(p, psk, cut, len, &k), DROP_REPLY_OPEN);
-        test_free(cut);
+        free(cut);
     }
     assert_opens(p, psk);
 }
@@ -467,9 +485,9 @@ static void low_order_points(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(round_trip),       T(transcript_is_noise), T(largest_reply),          T(wrong_psk),
-        T(wrong_keys),       T(login_bit_flips),     T(reply_to_another_login), T(reply_bit_flips),
-        T(low_order_points), T(reply_wrong_length),  T(malformed_payloads),
+        T(round_trip),    T(transcript_is_noise), T(largest_reply),          T(wrong_psk),
+        T(wrong_keys),    T(login_bit_flips),     T(reply_to_another_login), T(reply_bit_flips),
+        T(psk_bit_flips), T(low_order_points),    T(reply_wrong_length),     T(malformed_payloads),
     };
     if (sodium_init() < 0)
         return 1;

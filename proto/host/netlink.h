@@ -116,6 +116,10 @@ int nl_route_del(struct nl *nl, const struct nl_route *r);
 int nl_route_list(struct nl *nl, unsigned ifindex, uint8_t protocol, uint32_t table,
                   struct nl_route *out, unsigned cap);
 
+/* nl_route_to() - the route a packet of this host to @dst takes
+ * Return: 0; -ENETUNREACH when there is none or it leads nowhere; other -errno */
+int nl_route_to(struct nl *nl, struct ip6 dst, struct nl_route *ret);
+
 /* ---- proxy Neighbor Discovery ---- */
 
 /* nl_proxy_add() - the kernel answers solicitations for @addr that arrive on @ifindex with that

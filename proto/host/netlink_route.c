@@ -138,6 +138,31 @@ int nl_route_list(struct nl *nl, unsigned ifindex, uint8_t protocol, uint32_t ta
     return err < 0 ? err : (int)l.n;
 }
 
+static void each_route_to(const struct nlmsghdr *nlh, void *arg)
+{
+    struct nl_route *r = arg;
+
+    if (nlh->nlmsg_type == RTM_NEWROUTE)
+        *r = parse_route(nlh);
+}
+
+int nl_route_to(struct nl *nl, struct ip6 dst, struct nl_route *ret)
+{
+    struct nlmsghdr *nlh = nl_begin(nl, RTM_GETROUTE, NLM_F_ACK);
+    struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+    struct nl_route r = { .type = NL_ROUTE_OTHER };
+
+    rtm->rtm_family = AF_INET6;
+    rtm->rtm_dst_len = 128;
+    mnl_attr_put(nlh, RTA_DST, IP6_LEN, dst.b);
+    int err = nl_talk(nl, each_route_to, &r);
+    if (err == 0 && (r.type != NL_UNICAST || r.ifindex == 0))
+        err = nl_fail(nl, -ENETUNREACH, NULL);
+    if (err == 0)
+        *ret = r;
+    return err;
+}
+
 /* ---- IPv4 underlay ---- */
 
 static void each_path(const struct nlmsghdr *nlh, void *arg)

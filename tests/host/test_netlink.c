@@ -276,6 +276,25 @@ static void watch_overrun(void **state)
     nl_watch_close(w);
 }
 
+static void route_towards(void **state)
+{
+    const struct nl_route def = {
+        .via = ip6("fe80::1"), .has_via = true, .ifindex = ifindex, .protocol = OURS
+    };
+    const struct nl_route none = { .dst = prefix("2001:db8:5::", 48), .type = NL_UNREACHABLE };
+    struct nl_route r;
+
+    (void)state;
+    assert_int_equal(nl_route_to(nl, ip6("2000::"), &r), -ENETUNREACH);
+    assert_int_equal(nl_route_add(nl, &def), 0);
+    assert_int_equal(nl_route_to(nl, ip6("2000::"), &r), 0);
+    assert_true(r.has_via && ip6_eq(r.via, def.via) && r.protocol == OURS);
+    assert_int_equal(r.ifindex, ifindex);
+    assert_int_equal(nl_route_add(nl, &none), 0);
+    assert_true(nl_route_to(nl, ip6("2001:db8:5::1"), &r) < 0);
+    assert_int_equal(nl_route_del(nl, &none), 0); /* it outlives the link */
+}
+
 static void proxies(void **state)
 {
     struct ip6 a[3] = { ip6("2001:db8::a"), ip6("2001:db8::b"), ip6("2001:db8::c") }, got[2];
@@ -326,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(path_towards, setup, teardown),
         cmocka_unit_test_setup_teardown(watch, setup, teardown),
         cmocka_unit_test_setup_teardown(watch_overrun, setup, teardown),
+        cmocka_unit_test_setup_teardown(route_towards, setup, teardown),
         cmocka_unit_test_setup_teardown(proxies, setup, teardown),
         cmocka_unit_test_setup_teardown(sysctls, setup, teardown),
     };

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* reach.h - what the host's kernel must know of clients that are on line
+ *
+ * DOC: with a routed prefix the kernel needs to know of no client: all of it leads into the TUN.
+ * Delegated prefixes need a route into the TUN each, and where the prefix is on link at the WAN
+ * (ndproxy) each client's address needs a /128 and a proxy Neighbor Discovery entry, so that the
+ * provider's router finds it. All of it is there only while the client is.
+ *
+ * Per member slot this keeps what the kernel was told; reach_set() changes the difference. An
+ * address may pass from one slot to another in any order of calls: the slot that set it last keeps
+ * it. Routes vanish with the TUN; proxy entries on the WAN do not, so those a killed router left
+ * are swept by reach_open(). Failures are logged, limited; the client is then not reachable from
+ * outside, nothing else.
+ *
+ * Standards: RFC 4389 (the idea), RFC 4861 7.2.8; Linux proxy_ndp.
+ */
+#ifndef SIXTAP_ROUTER_REACH_H
+#define SIXTAP_ROUTER_REACH_H
+
+#include "proto/addr.h"
+#include "proto/limits.h"
+#include "proto/timers.h"
+
+/* What a router sets in the kernel carries this number, for BIRD, FRR and `ip route`;
+ * conf/rt_protos gives it a name. */
+#define ROUTE_PROTOCOL 166
+
+#define REACH_MAX (2u + DELEGATED_PER_MEMBER) /* per member: stable or fixed, EUI-64, delegated */
+
+struct reach;
+
+struct reach_config {
+    uint32_t slots;    /* members there can be */
+    uint32_t entries;  /* prefixes of all of them together */
+    unsigned tun;      /* ifindex of the TUN */
+    unsigned wan;      /* ifindex where the segment's prefix is on link; 0: it is routed here */
+    char wan_name[16]; /* with wan */
+    struct prefix segment;
+};
+
+/* reach_open() - allocates all it will ever need; with a wan sets its proxy_ndp and sweeps what is
+ * left there of a former life. Needs CAP_NET_ADMIN, as all that follows.
+ * @c: copied    @hash_key: 16 random octets
+ * Return: 0 or -errno (logged); @ret untouched then, free with reach_close() */
+int reach_open(const struct reach_config *c, const uint8_t *hash_key, struct reach **ret);
+
+/* reach_set() - member @slot now has these @n (0..REACH_MAX) prefixes; 0: nobody is there
+ * Prefixes inside the segment get a proxy entry where there is a wan. */
+void reach_set(struct reach *r, uint32_t slot, const struct prefix *want, unsigned n, mono_ns now);
+
+/* reach_again() - the TUN was down and the kernel forgot its routes: set them anew */
+void reach_again(struct reach *r, mono_ns now);
+
+/* reach_count() - prefixes the kernel knows now, for status */
+uint32_t reach_count(const struct reach *r);
+
+/* reach_close() - take back what would outlive the TUN; NULL is fine */
+void reach_close(struct reach *r);
+
+#endif

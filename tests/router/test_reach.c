@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* test_reach.c - routes and proxy entries follow the members, on the real kernel in a namespace */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+
+#include "../host/netns.h"
+#include "proto/host/netlink.h"
+#include "proto/host/sysctl.h"
+#include "proto/host/tap.h"
+#include "router/reach.h"
+
+static bool have_netns;
+static struct nl *nl;
+static struct tap *tun, *wan;
+static struct reach *r;
+static const struct mac mac_a = { { 0x02, 1, 2, 3, 4, 5 } };
+static const uint8_t hash_key[16] = "0123456789abcde";
+
+static struct prefix prefix(const char *text, uint8_t len)
+{
+    struct prefix p = { .len = len };
+
+    assert_int_equal(inet_pton(AF_INET6, text, p.addr.b), 1);
+    return p;
+}
+
+static int up(struct tap *t)
+{
+    return nl_link_no_addresses(nl, tap_ifindex(t)) | nl_link_up(nl, tap_ifindex(t), 1500) |
+           tap_set_carrier(t, true);
+}
+
+static struct reach_config config(bool with_wan)
+{
+    struct reach_config c = {
+        .slots = 8, .entries = 16, .tun = tap_ifindex(tun), .segment = prefix("2001:db8:1::", 64)
+    };
+
+    if (with_wan) {
+        c.wan = tap_ifindex(wan);
+        snprintf(c.wan_name, sizeof(c.wan_name), "wan0");
+    }
+    return c;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    if (!have_netns)
+        skip();
+    if (tap_open("tun0", TAP_IP, NULL, &tun) < 0 ||
+        tap_open("wan0", TAP_ETHERNET, &mac_a, &wan) < 0)
+        return -1;
+    return up(tun) | up(wan);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    reach_close(r);
+    tap_close(tun);
+    tap_close(wan);
+    r = NULL;
+    tun = wan = NULL;
+    return 0;
+}
+
+static int routes(void)
+{
+    struct nl_route list[32];
+    return nl_route_list(nl, tap_ifindex(tun), ROUTE_PROTOCOL, 0, list, 32);
+}
+
+static bool routed(struct prefix p)
+{
+    struct nl_route list[32];
+
+    int n = nl_route_list(nl, tap_ifindex(tun), ROUTE_PROTOCOL, 0, list, 32);
+    for (int i = 0; i < n; i++) {
+        if (list[i].dst.len == p.len && ip6_eq(list[i].dst.addr, p.addr))
+            return true;
+    }
+    return false;
+}
+
+static int proxies(void)
+{
+    struct ip6 list[32];
+    return nl_proxy_list(nl, tap_ifindex(wan), ROUTE_PROTOCOL, list, 32);
+}
+
+static void value(const char *key, const char *want)
+{
+    char v[16] = "";
+
+    assert_int_equal(sysctl_get(key, v, sizeof(v)), 0);
+    assert_string_equal(v, want);
+}
+
+static void delegated_prefixes(void **state)
+{
+    const struct prefix a[] = { prefix("2001:db8:a::", 48), prefix("2001:db8:b::", 64) };
+    struct reach_config c = config(false);
+
+    (void)state;
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    reach_set(r, 3, a, 2, 0);
+    assert_true(routed(a[0]) && routed(a[1]));
+    assert_int_equal(reach_count(r), 2);
+    reach_set(r, 3, a, 2, 0); /* no change */
+    assert_int_equal(routes(), 2);
+    reach_set(r, 3, a + 1, 1, 0);
+    assert_true(!routed(a[0]) && routed(a[1]));
+    reach_set(r, 3, NULL, 0, 0);
+    assert_int_equal(routes(), 0);
+    assert_int_equal(proxies(), 0);
+}
+
+static void on_link_prefix(void **state)
+{
+    const struct prefix a[] = { prefix("2001:db8:1::a", 128), prefix("2001:db8:b::", 64) };
+    struct reach_config c = config(true);
+
+    (void)state;
+    value("net/ipv6/conf/wan0/proxy_ndp", "0");
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    value("net/ipv6/conf/wan0/proxy_ndp", "1");
+    value("net/ipv6/neigh/wan0/proxy_delay", "0");
+    reach_set(r, 0, a, 2, 0);
+    assert_true(routed(a[0]) && routed(a[1]));
+    assert_int_equal(proxies(), 1); /* the delegated one is routed to the host */
+    reach_close(r);
+    r = NULL;
+    assert_int_equal(proxies(), 0);
+    assert_int_equal(routes(), 0);
+    value("net/ipv6/conf/wan0/proxy_ndp", "0");
+    value("net/ipv6/neigh/wan0/proxy_delay", "80");
+}
+
+/* The order in which two slots are told of is not the order in which an address passed. */
+static void passes_on(void **state)
+{
+    const struct prefix a = prefix("2001:db8:1::a", 128), b = prefix("2001:db8:1::b", 128);
+    struct reach_config c = config(true);
+
+    (void)state;
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    reach_set(r, 5, &a, 1, 0);
+    reach_set(r, 7, &a, 1, 0);   /* the new holder first */
+    reach_set(r, 5, NULL, 0, 0); /* then the end of the old */
+    assert_true(routed(a));
+    assert_int_equal(proxies(), 1);
+    reach_set(r, 7, &b, 1, 0);
+    assert_true(!routed(a) && routed(b));
+    assert_int_equal(reach_count(r), 1);
+}
+
+static void sweeps_a_former_life(void **state)
+{
+    struct reach_config c = config(true);
+    struct ip6 other = prefix("2001:db8:2::1", 128).addr;
+
+    (void)state;
+    for (unsigned i = 0; i < 300; i++) {
+        struct ip6 a = prefix("2001:db8:1::", 64).addr;
+        a.b[14] = (uint8_t)(i >> 8);
+        a.b[15] = (uint8_t)i;
+        assert_int_equal(nl_proxy_add(nl, tap_ifindex(wan), a, ROUTE_PROTOCOL), 0);
+    }
+    assert_int_equal(nl_proxy_add(nl, tap_ifindex(wan), other, ROUTE_PROTOCOL), 0);
+    assert_int_equal(nl_proxy_add(nl, tap_ifindex(wan), prefix("2001:db8:1::99", 128).addr, 4), 0);
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    struct ip6 left[4];
+    assert_int_equal(nl_proxy_list(nl, tap_ifindex(wan), 0, left, 4), 2); /* not ours to sweep */
+}
+
+static void tun_down_and_up(void **state)
+{
+    const struct prefix a[] = { prefix("2001:db8:1::a", 128), prefix("2001:db8:b::", 64) };
+    struct reach_config c = config(true);
+
+    (void)state;
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    reach_set(r, 0, a, 2, 0);
+    assert_int_equal(nl_link_down(nl, tap_ifindex(tun)), 0);
+    assert_int_equal(routes(), 0);
+    assert_int_equal(nl_link_up(nl, tap_ifindex(tun), 0), 0);
+    reach_again(r, 0);
+    assert_true(routed(a[0]) && routed(a[1]));
+    reach_again(r, 0);
+    assert_int_equal(routes(), 2);
+}
+
+/* A route somebody else set stays theirs. */
+static void of_others(void **state)
+{
+    const struct prefix a = prefix("2001:db8:b::", 64);
+    const struct nl_route theirs = { .dst = a, .ifindex = tap_ifindex(wan), .protocol = 4 };
+    struct reach_config c = config(false);
+    struct nl_route there;
+
+    (void)state;
+    assert_int_equal(nl_route_add(nl, &theirs), 0);
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    reach_set(r, 0, &a, 1, 0);
+    reach_set(r, 0, NULL, 0, 0);
+    assert_int_equal(nl_route_to(nl, a.addr, &there), 0);
+    assert_int_equal(there.ifindex, tap_ifindex(wan));
+}
+
+/* Against a naive twin: random changes over few slots and prefixes. */
+static void random_changes(void **state)
+{
+    struct reach_config c = config(true);
+    struct prefix has[8];
+    bool held[8] = { false };
+    uint64_t rnd = 12345;
+
+    (void)state;
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    for (unsigned step = 0; step < 400; step++) {
+        rnd = rnd * 6364136223846793005u + 1442695040888963407u;
+        uint32_t slot = (uint32_t)(rnd >> 33) % 8;
+        struct prefix p = prefix("2001:db8:1::", 128);
+        p.addr.b[15] = (uint8_t)(1 + (rnd >> 40) % 5);
+        bool set = (rnd >> 50) % 3 != 0;
+        for (unsigned i = 0; set && i < 8; i++) { /* one holder at a time, the last who set it */
+            if (held[i] && ip6_eq(has[i].addr, p.addr))
+                held[i] = false;
+        }
+        reach_set(r, slot, &p, set, 0);
+        held[slot] = set;
+        has[slot] = p;
+        int want = 0;
+        for (unsigned i = 0; i < 8; i++) {
+            if (held[i]) {
+                want++;
+                assert_true(routed(has[i]));
+            }
+        }
+        assert_int_equal(routes(), want);
+        assert_int_equal(proxies(), want);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(delegated_prefixes, setup, teardown),
+        cmocka_unit_test_setup_teardown(on_link_prefix, setup, teardown),
+        cmocka_unit_test_setup_teardown(passes_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(sweeps_a_former_life, setup, teardown),
+        cmocka_unit_test_setup_teardown(tun_down_and_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(random_changes, setup, teardown),
+    };
+
+    have_netns = sodium_init() >= 0 && netns_enter() && nl_open(&nl) == 0;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    nl_close(nl);
+    return failed;
+}

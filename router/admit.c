@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <sodium.h>
 
+#include "router/adverts.h"
 #include "router/carve.h"
 
 #define BUSY_BACKOFF_S 10u
@@ -267,7 +268,7 @@ static void decide(struct admit *ad, struct candidate *c, enum cipher cipher, mo
         decide_address(ad, c);
 }
 
-void admit_settings(const struct admit *ad, struct settings *s, struct mac mac,
+void admit_settings(const struct admit *ad, struct settings *s, uint32_t client, struct mac mac,
                     struct endpoint seen, const struct ip6 *address)
 {
     const struct router_config *c = ad->conf;
@@ -281,13 +282,16 @@ void admit_settings(const struct admit *ad, struct settings *s, struct mac mac,
     s->keepalive_s = c->keepalive_s;
     s->segment = ad->b->prefix;
     s->segment_flags =
-        (uint8_t)((c->isolate ? 0 : SEGMENT_ON_LINK) |
+        (uint8_t)((adverts_on_link(c) ? SEGMENT_ON_LINK : 0) |
                   (ad->uplink_up && c->advertise.lifetime_s ? SEGMENT_DEFAULT_ROUTE : 0) |
                   (c->addressing == ADDRESSING_EUI64 ? SEGMENT_AUTONOMOUS : 0));
     if (address) {
         s->address[0] = (struct seg_addr){ .addr = *address, .plen = ad->b->prefix.len };
         s->n_address = 1;
     }
+    const struct router_client *listed = roster_client(ad->roster, client);
+    for (unsigned i = 0; listed && i < listed->n_delegate; i++)
+        s->delegated[s->n_delegated++] = listed->delegate[i];
     for (unsigned i = 0; i < c->n_routes && ad->uplink_up; i++)
         s->route[s->n_route++] = c->routes[i];
     for (unsigned i = 0; i < c->n_search; i++)
@@ -321,7 +325,7 @@ static enum drop answer(struct admit *ad, struct hs_responder *hs, const struct 
 
     if (c->verdict == VERDICT_OK && !(t = tentative_new(ad, hs, id, now, e)))
         return DROP_FULL;
-    admit_settings(ad, &s, c->mac, c->ep, c->has_address ? &c->address : NULL);
+    admit_settings(ad, &s, c->client, c->mac, c->ep, c->has_address ? &c->address : NULL);
     s.verdict = c->verdict;
     s.reason = c->reason;
     s.backoff_s = c->backoff_s;
@@ -543,6 +547,9 @@ bool admit_confirm(struct admit *ad, uint32_t ref, const struct dgram *from, mon
     }
     if (t->has_address && ad->conf->addressing == ADDRESSING_STABLE)
         bindings_assign(ad->b, m, t->address, now);
+    if (*ret_new)
+        bindings_delegate(ad->b, m);
+    member_changed(ad->ms, member_slot(ad->ms, m));
     keyset_install(&m->keys, &t->kp, now, rnd);
     keyset_promote(&m->keys, now);
     index_retarget(ad->ms, index, INDEX_MEMBER, member_slot(ad->ms, m));

@@ -32,7 +32,7 @@ size_t adverts_build(uint8_t *out, const struct advert_from *from, const struct 
         .slla = from->mac,
         .mtu = m->mtu,
         .prefix = from->b->prefix,
-        .on_link = !c->isolate,
+        .on_link = adverts_on_link(c),
         .autonomous = c->addressing == ADDRESSING_EUI64,
         .valid_s = adv->valid_s,
         .preferred_s = adv->preferred_s,

@@ -76,4 +76,11 @@ mono_ns adverts_deadline(const struct adverts *a);
 /* adverts_leave() - the member in @slot is gone, and nobody waits any more */
 void adverts_leave(struct adverts *a, uint32_t slot);
 
+/* adverts_on_link() - do clients reach each other on the link? Not when they are kept apart, nor
+ * when the prefix is on link at the WAN, where other hosts of it are. */
+static inline bool adverts_on_link(const struct router_config *c)
+{
+    return !c->isolate && c->uplink != UPLINK_NDPROXY;
+}
+
 #endif

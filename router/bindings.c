@@ -8,6 +8,7 @@
 #include "router/roster.h"
 
 #define STABLE_TRIES 256u
+#define PREFIX_KEY   (IP6_LEN + 1u) /* octets: prefix, length */
 
 static uint32_t n_addresses(const struct router_config *c)
 {
@@ -19,21 +20,45 @@ static uint32_t n_reserved(const struct router_config *c)
     return roster_room(c);
 }
 
+static uint32_t n_prefixes(const struct router_config *c)
+{
+    uint32_t n = roster_room(c);
+
+    if (c->access == ACCESS_LISTED && c->max_members < n)
+        n = c->max_members;
+    return n * DELEGATED_PER_MEMBER;
+}
+
 size_t bindings_bytes(const struct router_config *c)
 {
     return carve_size(table_bytes(n_addresses(c), IP6_LEN)) +
+           carve_size(table_bytes(n_prefixes(c), PREFIX_KEY)) +
            carve_size(table_bytes(n_reserved(c), IP6_LEN)) +
            carve_size(n_reserved(c) * sizeof(struct ip6)) + CARVE_ALIGN;
 }
 
-void bindings_reserve(struct bindings *b, uint32_t place, const uint8_t *key)
+/* Is @a nobody's, or the listed client's own? */
+static bool unused(const struct bindings *b, struct ip6 a, const uint8_t *key)
 {
-    struct ip6 a;
+    struct member *owner;
+
+    if (table_find(&b->reserved, a.b) != TABLE_NONE || bindings_taken(b, a))
+        return false;
+    enum owner_kind k = bindings_owner(b, a, &owner);
+    return k == OWNER_NONE || (k == OWNER_MEMBER && memcmp(owner->key, key, KEY_LEN) == 0);
+}
+
+void bindings_reserve(struct bindings *b, uint32_t place, const struct router_client *c)
+{
+    struct ip6 a = c->address;
 
     if (place >= b->n_places)
         return;
     memset(&b->assigned[place], 0, sizeof(b->assigned[place]));
-    if (bindings_stable(b, SLOT_ABSENT, key, &a) && table_put(&b->reserved, a.b, place))
+    if (!(c->has_address && ip6_in(a, b->prefix) && unused(b, a, c->public_key)) &&
+        !bindings_stable(b, SLOT_ABSENT, c->public_key, &a))
+        return;
+    if (table_put(&b->reserved, a.b, place))
         b->assigned[place] = a;
 }
 
@@ -45,19 +70,31 @@ void bindings_unreserve(struct bindings *b, uint32_t place)
     memset(&b->assigned[place], 0, sizeof(b->assigned[place]));
 }
 
+static void reserve_all(struct bindings *b, const struct router_config *c, bool fixed)
+{
+    for (uint32_t i = 0; i < c->n_clients; i++) {
+        if (c->clients[i].has_address == fixed)
+            bindings_reserve(b, i, &c->clients[i]);
+    }
+}
+
 void bindings_init(struct bindings *b, void *mem, const struct router_config *c, struct members *ms,
-                   struct ip6 router_ll, const uint8_t *hash_key)
+                   const struct roster *roster, struct ip6 router_ll, const uint8_t *hash_key)
 {
     static const uint8_t label[] = "sixtap stable address";
     uint8_t *p = carve_start(mem);
 
     memset(b, 0, sizeof(*b));
     b->ms = ms;
+    b->roster = roster;
     b->prefix = c->prefix;
     b->anycast = c->prefix.addr;
     b->router[0] = c->address;
     b->router[1] = router_ll;
     b->isolate = c->isolate;
+    b->shared = c->uplink == UPLINK_NDPROXY;
+    b->taken = c->taken;
+    b->n_taken = c->n_taken;
     crypto_generichash(b->secret, sizeof(b->secret), label, sizeof(label) - 1, c->private_key,
                        KEY_LEN);
     table_init(&b->by_addr, carve(&p, table_bytes(n_addresses(c), IP6_LEN)), n_addresses(c),
@@ -65,10 +102,22 @@ void bindings_init(struct bindings *b, void *mem, const struct router_config *c,
     table_init(&b->reserved, carve(&p, table_bytes(n_reserved(c), IP6_LEN)), n_reserved(c), IP6_LEN,
                hash_key);
     b->assigned = carve(&p, n_reserved(c) * sizeof(struct ip6));
+    table_init(&b->by_prefix, carve(&p, table_bytes(n_prefixes(c), PREFIX_KEY)), n_prefixes(c),
+               PREFIX_KEY, hash_key);
     b->n_places = c->addressing == ADDRESSING_STABLE ? n_reserved(c) : 0;
-    /* In the order of the configuration, so that a client added at its end moves nobody. */
-    for (uint32_t i = 0; i < c->n_clients; i++)
-        bindings_reserve(b, i, c->clients[i].public_key);
+    /* Fixed ones first; then in the order of the configuration, so that a client added at its end
+     * moves nobody. */
+    reserve_all(b, c, true);
+    reserve_all(b, c, false);
+}
+
+bool bindings_taken(const struct bindings *b, struct ip6 a)
+{
+    for (unsigned i = 0; i < b->n_taken; i++) {
+        if (ip6_eq(b->taken[i], a))
+            return true;
+    }
+    return false;
 }
 
 bool bindings_in_segment(const struct bindings *b, struct ip6 a)
@@ -133,6 +182,86 @@ static int bound_find(const struct member *m, struct ip6 a)
     return -1;
 }
 
+/* ---- delegated prefixes ---- */
+
+static void prefix_key(uint8_t key[PREFIX_KEY], struct ip6 a, unsigned len)
+{
+    unsigned whole = len / 8;
+
+    memset(key, 0, PREFIX_KEY);
+    memcpy(key, a.b, whole);
+    if (len % 8)
+        key[whole] = a.b[whole] & (uint8_t)(0xFF00u >> len % 8);
+    key[IP6_LEN] = (uint8_t)len;
+}
+
+/* A probe for each length there is, the longest first. */
+struct member *bindings_delegated(const struct bindings *b, struct ip6 a)
+{
+    uint8_t key[PREFIX_KEY];
+    uint32_t left = table_count(&b->by_prefix);
+
+    for (unsigned len = 128; left > 0; len--) {
+        if (b->n_len[len] == 0)
+            continue;
+        left -= b->n_len[len];
+        prefix_key(key, a, len);
+        uint32_t slot = table_find(&b->by_prefix, key);
+        if (slot != TABLE_NONE)
+            return &b->ms->m[slot];
+    }
+    return NULL;
+}
+
+const struct prefix *bindings_prefix(const struct bindings *b, const struct member *m, unsigned i)
+{
+    if (!(m->delegated >> i & 1))
+        return NULL;
+    return &roster_client(b->roster, m->client)->delegate[i];
+}
+
+void bindings_delegate(struct bindings *b, struct member *m)
+{
+    const struct router_client *c = roster_client(b->roster, m->client);
+    uint8_t key[PREFIX_KEY];
+
+    for (unsigned i = 0; c && i < c->n_delegate; i++) {
+        prefix_key(key, c->delegate[i].addr, c->delegate[i].len);
+        if (table_find(&b->by_prefix, key) != TABLE_NONE ||
+            !table_put(&b->by_prefix, key, member_slot(b->ms, m)))
+            continue;
+        b->n_len[c->delegate[i].len]++;
+        m->delegated |= (uint8_t)(1u << i);
+    }
+}
+
+void bindings_undelegate(struct bindings *b, struct member *m)
+{
+    uint8_t key[PREFIX_KEY];
+
+    for (unsigned i = 0; i < DELEGATED_PER_MEMBER; i++) {
+        const struct prefix *p = bindings_prefix(b, m, i);
+        if (!p)
+            continue;
+        prefix_key(key, p->addr, p->len);
+        table_del(&b->by_prefix, key);
+        b->n_len[p->len]--;
+    }
+    m->delegated = 0;
+}
+
+static bool delegated_to(const struct bindings *b, const struct member *m, struct ip6 a)
+{
+    for (unsigned i = 0; m->delegated && i < DELEGATED_PER_MEMBER; i++) {
+        const struct prefix *p = bindings_prefix(b, m, i);
+        if (p && ip6_in(a, *p))
+            return true;
+    }
+    return false;
+}
+
+/* ---- addresses ---- */
+
 bool bindings_owns(const struct bindings *b, const struct member *m, struct ip6 a)
 {
     (void)b;
@@ -194,8 +323,10 @@ enum drop bindings_guard(struct bindings *b, struct member *m, struct ip6 src, m
         m->bound[i].used = now;
         return DROP_NONE;
     }
-    if (!bindings_in_segment(b, src) || eui_shaped(b, src, &mac) ||
-        bindings_owner(b, src, &owner) != OWNER_NONE)
+    if (delegated_to(b, m, src))
+        return DROP_NONE;
+    if ((b->shared && !ip6_is_link_local(src)) || !bindings_in_segment(b, src) ||
+        eui_shaped(b, src, &mac) || bindings_owner(b, src, &owner) != OWNER_NONE)
         return DROP_SRC_GUARD;
     uint32_t client = table_find(&b->reserved, src.b);
     if (client != TABLE_NONE && client != m->client)
@@ -208,8 +339,6 @@ enum drop bindings_guard(struct bindings *b, struct member *m, struct ip6 src, m
 
 bool bindings_stable(const struct bindings *b, uint32_t client, const uint8_t *key, struct ip6 *ret)
 {
-    struct member *owner;
-
     if (client < b->n_places && !ip6_is_unspecified(b->assigned[client])) {
         *ret = b->assigned[client];
         /* Nobody but its client can bind a reserved address. */
@@ -219,10 +348,7 @@ bool bindings_stable(const struct bindings *b, uint32_t client, const uint8_t *k
         struct ip6 a;
         if (!iid_stable(b->secret, key, b->prefix, try, &a))
             continue;
-        if (table_find(&b->reserved, a.b) != TABLE_NONE)
-            continue;
-        enum owner_kind k = bindings_owner(b, a, &owner);
-        if (k == OWNER_ROUTER || (k == OWNER_MEMBER && memcmp(owner->key, key, KEY_LEN) != 0))
+        if (!unused(b, a, key))
             continue;
         *ret = a;
         return true;
@@ -317,7 +443,7 @@ void bindings_renumber(struct bindings *b, const struct roster *clients, struct 
         const struct router_client *client = roster_client(clients, i);
         b->assigned[i] = ip6_unspecified;
         if (client)
-            bindings_reserve(b, i, client->public_key);
+            bindings_reserve(b, i, client);
     }
     for (uint32_t i = 0; i < b->ms->high; i++) {
         struct member *m = &b->ms->m[i];
@@ -333,4 +459,5 @@ void bindings_release(struct bindings *b, struct member *m)
 {
     while (m->n_bound)
         bound_remove(b, m, m->n_bound - 1u);
+    bindings_undelegate(b, m);
 }

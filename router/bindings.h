@@ -12,6 +12,10 @@
  * Those of keys that are not listed (access: open) are not: there is no end to them. While such a
  * client is away another may take its address; it then gets the next of its own tries.
  *
+ * Delegated prefixes lie outside the segment; they are a member's while it is on line. Where the
+ * segment's prefix is on link at the WAN as well (ndproxy), nothing is learned: a free address may
+ * be that of another host there.
+ *
  * The prefix can change while members are there: each gets its address in the new one at once, and
  * the old prefix is remembered for OLD_PREFIX_LIFE, so that it can be deprecated in advertisements
  * and who still uses it can be told (R23).
@@ -34,15 +38,23 @@ struct old_prefix { /* of the segment, until a while ago */
     mono_ns until;
 };
 
+struct roster;
+
 struct bindings {
     struct members *ms;
+    const struct roster *roster;
     struct prefix prefix;
-    struct ip6 anycast;    /* prefix:: */
-    struct ip6 router[2];  /* our own: prefix::1 (or address:), fe80::EUI-64 */
-    struct table by_addr;  /* address -> member slot */
-    struct table reserved; /* stable address -> place of a listed client */
-    struct ip6 *assigned;  /* stable address of each place in the roster, :: none */
-    uint32_t n_places;     /* 0 with addressing: eui64 */
+    struct ip6 anycast;      /* prefix:: */
+    struct ip6 router[2];    /* our own: prefix::1 (or address:), fe80::EUI-64 */
+    struct table by_addr;    /* address -> member slot */
+    struct table reserved;   /* stable address -> place of a listed client */
+    struct ip6 *assigned;    /* stable or fixed address of each place in the roster, :: none */
+    uint32_t n_places;       /* 0 with addressing: eui64 */
+    struct table by_prefix;  /* {prefix, length} delegated -> member slot */
+    uint32_t n_len[129];     /* how many of each length by_prefix has */
+    const struct ip6 *taken; /* addresses of the prefix that others at the WAN have */
+    unsigned n_taken;
+    bool shared; /* the prefix is on link at the WAN too (ndproxy) */
     struct old_prefix old[OLD_PREFIXES];
     unsigned n_old;
     bool isolate;            /* members do not see each other */
@@ -53,9 +65,7 @@ struct bindings {
 /* bindings_bytes(), bindings_init() - as for members; @router_ll: our link-local address */
 size_t bindings_bytes(const struct router_config *c);
 void bindings_init(struct bindings *b, void *mem, const struct router_config *c, struct members *ms,
-                   struct ip6 router_ll, const uint8_t *hash_key);
-
-struct roster;
+                   const struct roster *roster, struct ip6 router_ll, const uint8_t *hash_key);
 
 enum owner_kind {
     OWNER_NONE,   /* nobody */
@@ -68,6 +78,24 @@ enum owner_kind bindings_owner(const struct bindings *b, struct ip6 a, struct me
 
 /* bindings_owns() - does @m own @a? The fast check of the packet path. */
 bool bindings_owns(const struct bindings *b, const struct member *m, struct ip6 a);
+
+/* bindings_taken() - does another at the WAN have @a? */
+bool bindings_taken(const struct bindings *b, struct ip6 a);
+
+/* bindings_delegated() - the member to whom the longest prefix that @a lies in is delegated, NULL:
+ * none; only members that are on line */
+struct member *bindings_delegated(const struct bindings *b, struct ip6 a);
+
+/* bindings_delegate() - the prefixes of its entry in the roster are @m's from now on, those of them
+ * nobody has */
+void bindings_delegate(struct bindings *b, struct member *m);
+
+/* bindings_undelegate() - they are nobody's any more; before the entry changes. bindings_release()
+ * does it too. */
+void bindings_undelegate(struct bindings *b, struct member *m);
+
+/* bindings_prefix() - prefix @i (0..DELEGATED_PER_MEMBER - 1) of @m, NULL when it has none */
+const struct prefix *bindings_prefix(const struct bindings *b, const struct member *m, unsigned i);
 
 /* bindings_in_segment() - link-local, or inside the segment's prefix */
 bool bindings_in_segment(const struct bindings *b, struct ip6 a);
@@ -89,10 +117,10 @@ void bindings_renumber(struct bindings *b, const struct roster *clients, struct 
 enum drop bindings_guard(struct bindings *b, struct member *m, struct ip6 src, mono_ns now,
                          bool *ret_learned);
 
-/* bindings_reserve() - choose the stable address of a client that is listed from now on; with
- * addressing: eui64 there is none
- * @place: in the roster, free so far       @key: its public key */
-void bindings_reserve(struct bindings *b, uint32_t place, const uint8_t *key);
+/* bindings_reserve() - the address of a client that is listed from now on: the fixed one of its
+ * entry, if nobody has that, else chosen by its key; with addressing: eui64 there is none
+ * @place: in the roster, free so far       @c: its entry */
+void bindings_reserve(struct bindings *b, uint32_t place, const struct router_client *c);
 
 /* bindings_unreserve() - the client at @place is listed no more. A member keeps what it is bound
  * to; the caller ends it. */

@@ -9,21 +9,26 @@
 
 #include "proto/host/yaml.h"
 #include "router/clients_dir.h"
+#include "proto/mac.h"
 #include "router/config.h"
+#include "router/config_clients.h"
 
 #define AT(field)  CONF_AT(struct router_config, field)
 #define AUX(field) .aux = offsetof(struct router_config, field)
 
 static const char *const addressing_words[] = { "stable", "eui64", NULL };
-static const char *const uplink_words[] = { "none", "routed", NULL };
+static const char *const uplink_words[] = { "none", "routed", "ndproxy", "nat66", NULL };
 static const char *const access_words[] = { "listed", "open", NULL };
 static const char *const preference_words[] = { "low", "medium", "high", NULL };
 
 static const struct conf_key uplink_keys[] = {
     { "mode", CONF_ENUM, AT(uplink), .words = uplink_words, .def = "none",
-      .help = "none: the segment alone; routed: the prefix is routed to this host" },
+      .help = "none: the segment alone; routed: the prefix is routed to this host; ndproxy: it is "
+              "on link at the WAN; nat66: clients leave with this host's address" },
     { "device", CONF_IFNAME, AT(uplink_device), .def = "sixtap0",
       .help = "name of the TUN device" },
+    { "wan", CONF_IFNAME, AT(wan), .def = "the link of the IPv6 default route",
+      .help = "the link to the Internet" },
     { 0 },
 };
 
@@ -68,6 +73,12 @@ static const struct conf_key client_keys[] = {
       .help = "how logs and status call the client", .live = true },
     { "public_key", CONF_KEY, CLIENT_AT(public_key), .required = true,
       .help = "what `sixtap-client pubkey` prints", .live = true },
+    { "address", CONF_IP6, CLIENT_AT(address), .def = "by its key",
+      .help = "its address in the prefix; needs addressing: stable", .live = true },
+    { "delegate", CONF_PREFIX_LIST, CLIENT_AT(delegate), CLIENT_AUX(n_delegate),
+      .max = DELEGATED_PER_MEMBER, .def = "[]",
+      .help = "prefixes for the networks behind it, routed to it while it is on line",
+      .live = true },
     { "psk", CONF_SECRET, CLIENT_AT(psk), CLIENT_AUX(has_psk),
       .help = "a secret shared with this client alone, in place of join_secret", .live = true },
     { "psk_file", CONF_KEY_FILE, CLIENT_AT(psk), CLIENT_AUX(has_psk), .help = "the same, in a file",
@@ -143,6 +154,11 @@ const struct conf_key *router_config_client_table(void)
     return client_keys;
 }
 
+const char *uplink_mode_name(enum uplink_mode mode)
+{
+    return uplink_words[mode];
+}
+
 const struct conf_key *router_config_table(void)
 {
     return router_keys;
@@ -200,6 +216,8 @@ void router_config_finish(struct router_config *c)
             adv->max_interval_s * 3 < UINT16_MAX ? adv->max_interval_s * 3 : UINT16_MAX;
     if (!c->control[0])
         snprintf(c->control, sizeof(c->control), "@sixtap-router-%s", c->uplink_device);
+    for (unsigned i = 0; i < c->n_clients; i++)
+        c->clients[i].has_address = !ip6_is_unspecified(c->clients[i].address);
 }
 
 /* ---- checks that need more than one key ---- */
@@ -407,6 +425,7 @@ static void check_clients(struct conf *f, const struct router_config *c)
         conf_problem(f, conf_mark_of(f, c, "limits.clients"),
                      "limits.clients: %u, but %u are listed; allowed: %u and more", c->max_clients,
                      c->n_clients, c->n_clients);
+    check_given(f, c, conf_ok(f, c, "prefix"));
     bool nobody = c->n_clients == 0 && c->access == ACCESS_LISTED;
     if (nobody && conf_problems(f) == 0)
         conf_warn(f, mark_or_top(f, c, "clients"), "clients: none, so nobody can log in");

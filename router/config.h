@@ -19,6 +19,7 @@
 #define DEVICE_NAME_MAX 15
 #define CLIENTS_DIR_LEN 256
 #define CLIENTS_MAX     65535u
+#define TAKEN_MAX       17 /* addresses of the WAN, and a gateway */
 
 enum addressing {
     ADDRESSING_STABLE,
@@ -27,7 +28,9 @@ enum addressing {
 
 enum uplink_mode {
     UPLINK_NONE,
-    UPLINK_ROUTED,
+    UPLINK_ROUTED,  /* the prefix is routed to this host */
+    UPLINK_NDPROXY, /* the prefix is on link at the WAN */
+    UPLINK_NAT66,   /* clients leave with the host's address */
 };
 
 enum preference { /* of the default route; enum value - 1 is what RAs say */
@@ -56,6 +59,10 @@ struct router_client { /* an entry of clients: */
     uint8_t public_key[KEY_LEN];
     bool has_psk;
     uint8_t psk[KEY_LEN];
+    bool has_address; /* @address is fixed; else it follows from the key */
+    struct ip6 address;
+    struct prefix delegate[DELEGATED_PER_MEMBER]; /* routed to it while it is on line */
+    unsigned n_delegate;
 };
 
 struct router_config {
@@ -64,10 +71,14 @@ struct router_config {
     uint8_t private_key[KEY_LEN];
     uint8_t public_key[KEY_LEN];
     struct prefix prefix; /* of the segment; derived from the key (a ULA /64) when not given */
-    struct ip6 address;   /* the router's own in it, default prefix::1 */
+    struct ip6 address;   /* the router's own in it, default prefix::1; ndproxy: the host's */
+    struct ip6 taken[TAKEN_MAX]; /* addresses of it that others have; uplink_conclude() */
+    unsigned n_taken;
+    bool reaches; /* the kernel has to hear of clients; uplink_conclude() */
     enum addressing addressing;
     enum uplink_mode uplink;
     char uplink_device[DEVICE_NAME_MAX + 1];
+    char wan[DEVICE_NAME_MAX + 1]; /* link to the Internet; "": the IPv6 default route's */
     enum access_mode access;
     bool has_join_secret;
     bool everyone; /* access: open without join_secret, said so by the operator */
@@ -97,6 +108,9 @@ struct router_config {
     char control[108]; /* control socket: a path, or @NAME; router_config_finish() makes ""
                           @sixtap-router-DEVICE */
 };
+
+/* uplink_mode_name() - as in the configuration */
+const char *uplink_mode_name(enum uplink_mode mode);
 
 /* router_config_defaults() - every default of router.yaml; keys, addresses and clients empty */
 void router_config_defaults(struct router_config *c);

@@ -45,7 +45,7 @@ void control_settings(struct router_engine *re, struct member *m, struct out *ou
         for (unsigned i = 0; i < m->n_bound && !address; i++)
             address = m->how[i] == BOUND_ASSIGNED ? &m->bound[i].addr : NULL;
     }
-    admit_settings(&re->admit, &s, m->mac, m->ep, address);
+    admit_settings(&re->admit, &s, m->client, m->mac, m->ep, address);
     s.cipher = m->keys.current.cipher;
     size_t len = wire_put_settings(tlv, sizeof(tlv), &s, &partial);
     struct control c = { .type = TLV_SETTINGS, .body = tlv, .body_len = (uint16_t)len };

@@ -43,7 +43,8 @@ struct router_engine *router_engine_init(void *mem, const struct router_config *
     re->next_sweep = NEVER;
     roster_init(&re->roster, carve(&p, roster_bytes(c)), c, hash_key);
     members_init(&re->ms, carve(&p, members_bytes(c)), c, hash_key);
-    bindings_init(&re->b, carve(&p, bindings_bytes(c)), c, &re->ms, re->link_local, hash_key);
+    bindings_init(&re->b, carve(&p, bindings_bytes(c)), c, &re->ms, &re->roster, re->link_local,
+                  hash_key);
     admit_init(&re->admit, carve(&p, admit_bytes(c)), c, &re->roster, &re->ms, &re->b, &re->notices,
                hash_key, now, e);
     groups_init(&re->groups, carve(&p, groups_bytes(c)), c, hash_key);
@@ -106,6 +107,7 @@ static void finish_call(struct router_engine *re, mono_ns now, struct out *out)
     txq_flush(&re->txq, now, out, re->drop);
     for (unsigned i = 0; i < re->n_leaving; i++) {
         bindings_release(&re->b, re->leaving[i]);
+        member_changed(&re->ms, member_slot(&re->ms, re->leaving[i]));
         groups_leave(&re->groups, member_slot(&re->ms, re->leaving[i]));
         adverts_leave(&re->adverts, member_slot(&re->ms, re->leaving[i]));
         member_gone(&re->ms, re->leaving[i], now);
@@ -633,6 +635,32 @@ void router_engine_wipe(struct router_engine *re)
 
 /* ---- what others may see ---- */
 
+bool router_engine_reach(struct router_engine *re, struct reachable *ret)
+{
+    uint32_t slot = member_next_changed(&re->ms);
+
+    if (slot == SLOT_ABSENT)
+        return false;
+    const struct member *m = &re->ms.m[slot];
+    *ret = (struct reachable){ .slot = slot };
+    if (!m->live)
+        return true;
+    if (re->b.shared) {
+        for (unsigned i = 0; i < m->n_bound; i++) {
+            if (m->how[i] == BOUND_ASSIGNED && ret->n < 1)
+                ret->prefix[ret->n++] = (struct prefix){ m->bound[i].addr, 128 };
+        }
+        if (re->conf->addressing == ADDRESSING_EUI64)
+            ret->prefix[ret->n++] = (struct prefix){ m->eui_global, 128 };
+    }
+    for (unsigned i = 0; i < DELEGATED_PER_MEMBER; i++) {
+        const struct prefix *p = bindings_prefix(&re->b, m, i);
+        if (p)
+            ret->prefix[ret->n++] = *p;
+    }
+    return true;
+}
+
 bool router_engine_notice(struct router_engine *re, struct notice *ret)
 {
     return notice_next(&re->notices, ret);
@@ -646,6 +674,11 @@ const char *router_engine_client(const struct router_engine *re, uint32_t client
 uint32_t router_engine_listed(const struct router_engine *re)
 {
     return re->roster.n_max - re->roster.n_free;
+}
+
+const struct bindings *router_engine_bindings(const struct router_engine *re)
+{
+    return &re->b;
 }
 
 const struct members *router_engine_members(const struct router_engine *re)

@@ -78,6 +78,16 @@ bool router_engine_stop(struct router_engine *re, mono_ns now, struct out *out);
 /* router_engine_wipe() - forget every secret; the engine is of no use afterwards */
 void router_engine_wipe(struct router_engine *re);
 
+/* router_engine_reach() - the next member slot whose prefixes the host's kernel may have to know of
+ * differently (reach.h); all of what it has now, none when nobody is there any more
+ * Return: false when there is none */
+struct reachable {
+    uint32_t slot;
+    unsigned n;
+    struct prefix prefix[2 + DELEGATED_PER_MEMBER]; /* address, EUI-64, delegated */
+};
+bool router_engine_reach(struct router_engine *re, struct reachable *ret);
+
 /* router_engine_notice() - the oldest notice not taken yet; false when there is none */
 bool router_engine_notice(struct router_engine *re, struct notice *ret);
 
@@ -88,6 +98,7 @@ const char *router_engine_client(const struct router_engine *re, uint32_t client
 uint32_t router_engine_listed(const struct router_engine *re);
 
 /* what status shows */
+const struct bindings *router_engine_bindings(const struct router_engine *re);
 const struct members *router_engine_members(const struct router_engine *re);
 const uint64_t *router_engine_drops(const struct router_engine *re); /* DROP_COUNT counters */
 struct router_totals {

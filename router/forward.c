@@ -82,16 +82,69 @@ static struct forward to_router(const struct bindings *b, const struct router_co
     return (struct forward){ .to = TO_UPLINK };
 }
 
+/* An IPv4 address no packet of the Internet goes to: this host, private, loopback, link-local,
+ * multicast and above (RFC 6890). */
+static bool ipv4_not_global(const uint8_t *a)
+{
+    return a[0] == 0 || a[0] == 10 || a[0] == 127 || a[0] >= 224 ||
+           (a[0] == 172 && (a[1] & 0xF0) == 16) || (a[0] == 192 && a[1] == 168) ||
+           (a[0] == 169 && a[1] == 254);
+}
+
+static bool ipv4_is_ours(const struct router_config *c, const uint8_t *a)
+{
+    return memcmp(a, c->public_ep.ip.b, 4) == 0 || memcmp(a, c->listen.ip.b, 4) == 0;
+}
+
+/* 6to4 and Teredo addresses carry the IPv4 address where a relay on the way would send the packet.
+ * Ours: it would come back to this host. Not global: the relay would send it into its own network.
+ * Source: RFC 3056 2 (2002:V4::/48), RFC 4380 4 (2001:0:SERVER::, client's address inverted at the
+ * end), RFC 3964 4.2, RFC 6324 3. */
+static bool leads_back(const struct router_config *c, const struct ip6 *a)
+{
+    uint8_t v4[4];
+
+    if (a->b[0] == 0x20 && a->b[1] == 0x02) {
+        memcpy(v4, a->b + 2, sizeof(v4));
+        return ipv4_is_ours(c, v4) || ipv4_not_global(v4);
+    }
+    if (be32_load(a->b) == 0x20010000) {
+        if (ipv4_is_ours(c, a->b + 4))
+            return true;
+        for (unsigned i = 0; i < 4; i++)
+            v4[i] = a->b[12 + i] ^ 0xFF;
+        return ipv4_is_ours(c, v4) || ipv4_not_global(v4);
+    }
+    return false;
+}
+
 static struct forward off_segment(const struct bindings *b, const struct router_config *c,
                                   const struct frame *f)
 {
-    if (ip6_is_unspecified(f->dst) || ip6_is_loopback(f->dst) || ip6_is_v4mapped(f->dst))
+    if (ip6_is_unspecified(f->dst) || ip6_is_loopback(f->dst) || ip6_is_v4mapped(f->dst) ||
+        leads_back(c, &f->dst))
         return drop(DROP_DST_INVALID);
     if (ip6_is_link_local(f->src))
         return refuse(DROP_SCOPE, 2);
     if (c->uplink == UPLINK_NONE || b->uplink_down)
         return refuse(DROP_NO_UPLINK, 0);
     return (struct forward){ .to = TO_UPLINK };
+}
+
+/* Into a prefix delegated to @to. A packet to one's own would go round until its hop limit ends
+ * (R66). */
+static struct forward delegated(const struct router_config *c, struct member *from,
+                                struct member *to, const struct frame *f)
+{
+    if (to == from)
+        return drop(DROP_DST_SELF);
+    if (c->isolate)
+        return refuse(DROP_ISOLATED, 1);
+    if (ip6_is_link_local(f->src))
+        return refuse(DROP_SCOPE, 2);
+    if (f->hop_limit <= 1)
+        return (struct forward){ .why = DROP_HOP_LIMIT, .error_type = ICMP6_TIME };
+    return (struct forward){ .to = TO_MEMBER, .member = to, .routed = true, .off_link = true };
 }
 
 /* @dst is one of @to's addresses, or nobody's when @to is NULL. */
@@ -158,8 +211,12 @@ struct forward forward_from_member(struct bindings *b, const struct router_confi
     case OWNER_NONE:
         break;
     }
-    if (bindings_in_segment(b, f->dst))
+    /* Where the prefix is on link at the WAN, who is none of ours may be there. */
+    if (bindings_in_segment(b, f->dst) && (!b->shared || ip6_is_link_local(f->dst)))
         return in_segment(c, m, NULL, f, kind, hint);
+    to = bindings_delegated(b, f->dst);
+    if (to)
+        return delegated(c, m, to, f);
     if (bindings_was_in_segment(b, f->dst, now))
         return refuse(DROP_NO_OWNER, 3);
     return off_segment(b, c, f);
@@ -188,21 +245,33 @@ struct forward forward_at_router(const struct frame *f)
     return fw;
 }
 
-struct forward forward_from_uplink(struct bindings *b, const struct frame *f, mono_ns now)
+/* From this side come the kernel's own address on the TUN, where the prefix is on link at the WAN
+ * its other hosts, and nothing else of the segment or of what is delegated. */
+static bool source_is_ours(const struct bindings *b, struct ip6 src, mono_ns now)
+{
+    struct member *owner = NULL;
+
+    if (ip6_eq(src, b->router[0]))
+        return false;
+    if (!bindings_in_segment(b, src))
+        return bindings_delegated(b, src) || bindings_was_in_segment(b, src, now);
+    return !b->shared || ip6_is_link_local(src) || bindings_owner(b, src, &owner) == OWNER_MEMBER ||
+           table_find(&b->reserved, src.b) != TABLE_NONE;
+}
+
+struct forward forward_from_uplink(struct bindings *b, const struct router_config *c,
+                                   const struct frame *f, mono_ns now)
 {
     struct member *to = NULL;
 
     /* First, because the kernel's own listener reports come from ::, and nobody is to blame. */
     if (ip6_is_multicast(f->dst) || ip6_is_link_local(f->dst))
         return drop(DROP_MULTICAST);
-    if (!frame_source_valid(f) || ip6_is_unspecified(f->src))
+    if (!frame_source_valid(f) || ip6_is_unspecified(f->src) || leads_back(c, &f->src))
         return drop(DROP_SRC_INVALID);
-    /* The kernel's own address on the TUN is the one source of the segment that comes from this
-     * side. */
-    bool segment = bindings_in_segment(b, f->src) || bindings_was_in_segment(b, f->src, now);
-    if (segment && !ip6_eq(f->src, b->router[0]))
+    if (source_is_ours(b, f->src, now))
         return drop(DROP_SRC_SEGMENT);
-    if (bindings_owner(b, f->dst, &to) != OWNER_MEMBER)
+    if (bindings_owner(b, f->dst, &to) != OWNER_MEMBER && !(to = bindings_delegated(b, f->dst)))
         return refuse(DROP_NO_OWNER, 3);
     return (struct forward){ .to = TO_MEMBER, .member = to };
 }

@@ -6,6 +6,10 @@
  * to the router's MAC but that another member owns are routed: their hop limit counts down. The
  * host's kernel is the router between the segment and the uplink, so that hop is its to count.
  *
+ * Nothing leads from outside to where the tunnel itself could be: 6to4 and Teredo addresses that
+ * stand for the router's own IPv4 address, or for one that no packet from outside may go to (RFC
+ * 6324, R65-R67).
+ *
  * Standards: RFC 4291 2.5-2.7, RFC 4443 3.1, 3.4, RFC 7084 L-14, RFC 8200 4.2, RFC 4861 7.2, RFC
  * 7610, RFC 7113.
  */
@@ -30,6 +34,7 @@ struct forward {
     enum drop why;
     struct member *member;          /* TO_MEMBER */
     bool routed;                    /* TO_MEMBER: came to our MAC, the hop limit counts */
+    bool off_link;                  /* TO_MEMBER: into a prefix behind it, so from our MAC too */
     bool stale_mac;                 /* TO_MEMBER: the hint named somebody else */
     bool also_router;               /* TO_LISTENERS */
     uint8_t error_type, error_code; /* ICMPv6 error the sender is owed; type 0: none */
@@ -49,6 +54,7 @@ struct forward forward_from_member(struct bindings *b, const struct router_confi
 struct forward forward_at_router(const struct frame *f);
 
 /* forward_from_uplink() - a packet out of the TUN device */
-struct forward forward_from_uplink(struct bindings *b, const struct frame *f, mono_ns now);
+struct forward forward_from_uplink(struct bindings *b, const struct router_config *c,
+                                   const struct frame *f, mono_ns now);
 
 #endif

@@ -162,6 +162,20 @@ static void to_member(struct router_engine *re, struct member *m, struct member 
         engine_drop(re, why);
 }
 
+/* Into a prefix behind another member: from us, as what comes out of the uplink. */
+static void to_network(struct router_engine *re, struct member *m, struct member *to,
+                       struct frame *f, mono_ns now, struct out *out)
+{
+    enum drop why = DROP_TOO_BIG;
+
+    if (f->len > to->mtu)
+        send_error(re, m, f, ICMP6_TOO_BIG, 0, to->mtu, now, out);
+    else
+        why = txq_host(&re->txq, to, f->p, f->len);
+    if (why)
+        engine_drop(re, why);
+}
+
 static void answer_self(struct router_engine *re, struct member *m, struct frame *f, mono_ns now,
                         struct out *out)
 {
@@ -293,7 +307,10 @@ static void carry_out(struct router_engine *re, struct member *m, struct frame *
             f->p[7]--;
         if (fw->stale_mac)
             repair(re, m, f, fw->member, now, out);
-        to_member(re, m, fw->member, f, kind == KIND_HOST, now, out);
+        if (fw->off_link)
+            to_network(re, m, fw->member, f, now, out);
+        else
+            to_member(re, m, fw->member, f, kind == KIND_HOST, now, out);
         break;
     case TO_UPLINK:
         if (out_pkt(out, f->p, f->len))
@@ -348,7 +365,7 @@ void inner_from_uplink(struct router_engine *re, struct pkt *pk, mono_ns now, st
         engine_drop(re, why);
         return;
     }
-    struct forward fw = forward_from_uplink(&re->b, &f, now);
+    struct forward fw = forward_from_uplink(&re->b, re->conf, &f, now);
     if (fw.to != TO_MEMBER) {
         engine_drop(re, fw.why);
         if (fw.error_type)

@@ -54,10 +54,9 @@ struct io {
     void *engine_mem;
     struct loop loop;
     struct udp *udp;
-    struct tap *tun;
+    struct uplink up;
     struct control_server *control;
     struct reload *reload;
-    struct nl_watch *link; /* of the TUN */
     enum tun_state tun_state;
     struct ev_io udp_read, udp_write, tun_read, link_read;
     struct entropy_source entropy;
@@ -75,11 +74,11 @@ static void watch(struct io *io)
 {
     if (udp_backlog(io->udp)) {
         ev_io_start(io->loop.ev, &io->udp_write);
-        if (io->tun)
+        if (io->up.tun)
             ev_io_stop(io->loop.ev, &io->tun_read);
     } else {
         ev_io_stop(io->loop.ev, &io->udp_write);
-        if (io->tun)
+        if (io->up.tun)
             ev_io_start(io->loop.ev, &io->tun_read);
     }
 }
@@ -94,8 +93,8 @@ static void tun_gone(struct io *io)
 /* Packets of one flow go in superframes. */
 static void write_packets(struct io *io)
 {
-    segment_join(&io->joined, 0, tap_takes(io->tun), io->out.pk, io->out.n_pk);
-    if (tap_write(io->tun, io->joined.group, io->joined.n, io->joined.piece) == -ENODEV)
+    segment_join(&io->joined, 0, tap_takes(io->up.tun), io->out.pk, io->out.n_pk);
+    if (tap_write(io->up.tun, io->joined.group, io->joined.n, io->joined.piece) == -ENODEV)
         tun_gone(io);
 }
 
@@ -104,7 +103,7 @@ static void drain(struct io *io)
 {
     if (io->out.n_dg)
         udp_queue(io->udp, io->out.dg, io->out.n_dg);
-    if (io->out.n_pk && io->tun)
+    if (io->out.n_pk && io->up.tun)
         write_packets(io);
     out_reset(&io->out);
     io->cut.used = 0;
@@ -116,10 +115,20 @@ static bool room_for_a_call(const struct out *o)
            o->arena_len - o->arena_used >= ROUTER_ARENA;
 }
 
+/* The kernel hears of clients that came, went or have other prefixes. */
+static void tell_kernel(struct io *io, mono_ns now)
+{
+    struct reachable to;
+
+    while (io->up.reach && router_engine_reach(io->re, &to))
+        reach_set(io->up.reach, to.slot, to.prefix, to.n, now);
+}
+
 static void settle(struct io *io, mono_ns now)
 {
     struct notice ev;
 
+    tell_kernel(io, now);
     while (router_engine_notice(io->re, &ev))
         report_notice(io->conf, io->re, &ev, now);
     reload_settle(io->reload, now);
@@ -187,7 +196,7 @@ static void on_tun(struct ev_loop *ev, struct ev_io *w, int what)
     (void)ev;
     (void)what;
     for (unsigned round = 0; round < ROUNDS && more && udp_backlog(io->udp) == 0; round++) {
-        int n = tap_read(io->tun, in, TAP_BURST, &more);
+        int n = tap_read(io->up.tun, in, TAP_BURST, &more);
         if (n == -ENODEV)
             tun_gone(io);
         if (n <= 0)
@@ -219,17 +228,19 @@ static void on_link(struct ev_loop *ev, struct ev_io *w, int what)
 
     (void)ev;
     (void)what;
-    if (nl_watch_read(io->link, &e) < 0)
+    if (nl_watch_read(io->up.link, &e) < 0)
         return;
     if (e.what & NL_DEVICE_DELETED) {
         tun_gone(io);
         return;
     }
     if (!(e.what & (NL_DEVICE_LINK | NL_DEVICE_ADDRESS)) ||
-        tun_look(io->conf, io->tun, true, &is, &mended) < 0)
+        tun_look(io->conf, io->up.tun, io->conf->uplink != UPLINK_NDPROXY, &is, &mended) < 0)
         return;
     mono_ns now = mono_now();
     tun_report(io->conf, io->tun_state, is, mended);
+    if (is == TUN_WORKS && io->tun_state != TUN_WORKS && io->up.reach)
+        reach_again(io->up.reach, now); /* the kernel forgot the routes of a device that was down */
     io->tun_state = is;
     router_engine_uplink(io->re, is == TUN_WORKS, now);
     settle(io, now);
@@ -261,7 +272,7 @@ static struct json_object *on_control(void *ctx, const char *cmd, struct json_ob
         return reload_json(io->reload);
     if (strcmp(cmd, "status") != 0)
         return NULL;
-    return report_status(io->conf, io->re, io->udp, io->tun, io->tun_drops, io->started,
+    return report_status(io->conf, io->re, io->udp, &io->up, io->tun_drops, io->started,
                          mono_now());
 }
 
@@ -328,19 +339,24 @@ static void start(struct io *io)
     ev_io_init(&io->udp_write, on_udp_writable, udp_fd(io->udp), EV_WRITE);
     io->udp_read.data = io->udp_write.data = io;
     ev_io_start(io->loop.ev, &io->udp_read);
-    if (io->tun) {
-        ev_io_init(&io->tun_read, on_tun, tap_fd(io->tun), EV_READ);
-        ev_io_init(&io->link_read, on_link, nl_watch_fd(io->link), EV_READ);
+    if (io->up.tun) {
+        ev_io_init(&io->tun_read, on_tun, tap_fd(io->up.tun), EV_READ);
+        ev_io_init(&io->link_read, on_link, nl_watch_fd(io->up.link), EV_READ);
         io->tun_read.data = io->link_read.data = io;
         ev_io_start(io->loop.ev, &io->link_read);
     }
     settle(io, io->started);
 }
 
-/* Nothing after the start needs a privilege; files are only read, by a thread. */
-static int give_up_the_rest(void)
+/* Nothing after the start needs a privilege and files are only read (by a thread), unless the
+ * kernel has to hear of clients and gets its settings back at the end. */
+static int give_up_the_rest(const struct router_config *c)
 {
-    return lockdown(NULL, 0, SECCOMP_THREADS) ? EX_OSERR : 0;
+    static const int net_admin[] = { CAP_NET_ADMIN };
+    return lockdown(net_admin, c->reaches ? 1 : 0,
+                    c->reaches ? SECCOMP_WRITE_FILES | SECCOMP_THREADS : SECCOMP_THREADS)
+               ? EX_OSERR
+               : 0;
 }
 
 static void say_goodbye(struct io *io)
@@ -367,10 +383,12 @@ static int open_all(struct io *io)
         return EX_SOFTWARE;
     if ((err = open_engine(io)) || (err = open_udp(io)))
         return err;
-    if (uplink_open(io->conf, &io->tun, &io->link))
+    uint8_t hash_key[16];
+    entropy_draw(entropy_at(&io->entropy, io->started), hash_key, sizeof(hash_key));
+    if (uplink_open(io->conf, hash_key, &io->up))
         return EX_OSERR;
     open_control(io);
-    return give_up_the_rest();
+    return give_up_the_rest(io->conf);
 }
 
 int router_run(struct router_config *c, const char *path)
@@ -394,8 +412,7 @@ int router_run(struct router_config *c, const char *path)
     int ret = io->exit_code;
     control_close(io->control);
     reload_close(io->reload);
-    nl_watch_close(io->link);
-    tap_close(io->tun);
+    uplink_close(&io->up);
     udp_close(io->udp);
     if (io->loop.ev)
         loop_close(&io->loop);

@@ -5,7 +5,9 @@
 
 #include "router/admin.h"
 #include "router/config.h"
+#include "router/preflight.h"
 #include "router/io.h"
+#include "router/uplink.h"
 #include "proto/host/cli.h"
 #include "proto/host/lockdown.h"
 #include "proto/host/log.h"
@@ -21,18 +23,31 @@ static int run(const struct cli_opts *o)
     if (c.n_clients) /* their shared secrets */
         lockdown_memory(c.clients, c.n_clients * sizeof(c.clients[0]));
     crypto_log();
-    int rc = router_run(&c, o->config);
+    int rc = uplink_conclude(&c) ? EX_OSERR : router_run(&c, o->config);
     router_config_free(&c);
     return rc;
+}
+
+static void print_finding(void *err, enum finding_level level, const char *line)
+{
+    fprintf(err, "%s: %s\n", level == FINDING_STOP ? "this host, it will not start" : "this host",
+            line);
 }
 
 static int check(const struct cli_opts *o, FILE *err)
 {
     struct router_config c;
+    struct host_facts facts;
     int problems = router_config_load(&c, o->config, err);
-    if (!problems)
-        router_config_free(&c);
-    return problems;
+    if (problems)
+        return problems;
+    /* What this host lacks is worth a line, but it is no fault of the file, which may be meant for
+     * another host. */
+    preflight_look(&c, &facts);
+    preflight_judge(&c, &facts, print_finding, err);
+    preflight_free(&facts);
+    router_config_free(&c);
+    return 0;
 }
 
 static int control_name(const struct cli_opts *o, char name[108], FILE *err)

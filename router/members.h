@@ -34,6 +34,7 @@ struct bound { /* an address of a member that is not the EUI-64 of its MAC */
 
 struct member {
     bool live;
+    uint8_t delegated; /* bit i: prefix i of its entry in the roster is routed to it */
     uint8_t key[KEY_LEN];
     uint8_t settings_told; /* number of the settings it knows, modulo 256 */
     uint32_t client;       /* place in the roster, SLOT_ABSENT with access: open */
@@ -54,6 +55,7 @@ struct member {
     bool fragment;       /* DATA to it without DF: it said so, or has not said anything yet */
     struct endpoint was; /* before the last login outside */
     uint16_t mtu;        /* inner */
+    uint32_t changed;    /* of the slot, whoever has it: see member_changed() */
     uint64_t credit;     /* octets that may still go to an unproven endpoint */
     uint64_t challenge;  /* number of the KEEPALIVE_REQ that proves it */
 
@@ -98,6 +100,7 @@ struct lease {
 
 struct members {
     struct member *m;
+    uint32_t changed_first, changed_last;
     struct lease *lease;
     struct index_entry *index;
     uint32_t *free_slot;          /* stack of free member slots */
@@ -160,6 +163,14 @@ void member_gone(struct members *ms, struct member *m, mono_ns now);
 /* member_sync_indices() - after keys changed: free the indices no keypair has any more; @fresh (0
  * none) is new */
 void member_sync_indices(struct members *ms, struct member *m, uint32_t fresh);
+
+/* member_changed() - the prefixes of slot @slot, or who holds it, are not what they were: the
+ * host's kernel may have to hear of it */
+void member_changed(struct members *ms, uint32_t slot);
+
+/* member_next_changed() - a slot that changed since it was given last, in the order of the changes;
+ * SLOT_ABSENT when there is none */
+uint32_t member_next_changed(struct members *ms);
 
 /* lease_get() - the MAC @key has a lease for; false when none or over */
 bool lease_get(const struct members *ms, const uint8_t *key, mono_ns now, struct mac *ret);

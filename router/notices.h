@@ -33,8 +33,9 @@ enum logout {
     LOGOUT_SILENT,
     LOGOUT_KEYS, /* no usable keypair left */
     LOGOUT_STOP,
-    LOGOUT_REMOVED, /* listed no more */
-    LOGOUT_PSK,     /* it has a psk, or another one, from now on */
+    LOGOUT_REMOVED,  /* listed no more */
+    LOGOUT_PSK,      /* it has a psk, or another one, from now on */
+    LOGOUT_PREFIXES, /* its fixed address or delegated prefixes are others from now on */
 };
 
 #define NOTICE_NOBODY UINT32_MAX

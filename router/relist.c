@@ -41,6 +41,19 @@ static bool same_psk(const struct router_client *a, const struct router_client *
     return a->has_psk == b->has_psk && sodium_memcmp(a->psk, b->psk, KEY_LEN) == 0;
 }
 
+static bool same_prefixes(const struct router_client *a, const struct router_client *b)
+{
+    if (a->has_address != b->has_address || !ip6_eq(a->address, b->address) ||
+        a->n_delegate != b->n_delegate)
+        return false;
+    for (unsigned i = 0; i < a->n_delegate; i++) {
+        if (a->delegate[i].len != b->delegate[i].len ||
+            !ip6_eq(a->delegate[i].addr, b->delegate[i].addr))
+            return false;
+    }
+    return true;
+}
+
 /* Room for a member that leaves, with its goodbye. */
 static bool room_to_leave(const struct router_engine *re)
 {
@@ -59,6 +72,7 @@ static void drop_client(struct router_engine *re, const uint8_t *key, enum logou
         struct control bye = { .type = TLV_GOODBYE, .goodbye = GOODBYE_REMOVED };
         control_send(re, m, &bye, 0, out);
     }
+    bindings_undelegate(&re->b, m); /* its entry is about to change */
     engine_leave(re, m, why, now);
 }
 
@@ -80,6 +94,11 @@ static void compare(struct router_engine *re, uint32_t place, mono_ns now, struc
     }
     if (!same_psk(old, new)) {
         drop_client(re, old->public_key, LOGOUT_PSK, now, out);
+        rl->changed++;
+    } else if (!same_prefixes(old, new)) {
+        drop_client(re, old->public_key, LOGOUT_PREFIXES, now, out);
+        bindings_unreserve(&re->b, place);
+        bindings_reserve(&re->b, place, new);
         rl->changed++;
     } else if (strcmp(old->name, new->name) != 0) {
         rl->renamed++;
@@ -105,9 +124,11 @@ static void take_in(struct router_engine *re, const struct router_client *c, mon
     struct member *m = member_by_key(&re->ms, c->public_key);
     if (m)
         m->client = place;
-    bindings_reserve(&re->b, place, c->public_key);
+    bindings_reserve(&re->b, place, c);
     if (c->has_psk)
         drop_client(re, c->public_key, LOGOUT_PSK, now, out);
+    else if (c->has_address || c->n_delegate)
+        drop_client(re, c->public_key, LOGOUT_PREFIXES, now, out);
     else
         admit_forget_key(&re->admit, c->public_key);
 }

@@ -8,7 +8,8 @@
  * and MACs are free when the new ones come.
  *
  * Who is dropped: the member, its unconfirmed keypairs and the address reserved for it. A client
- * whose psk changes is dropped too, since it has to prove the new one; a new name drops nobody.
+ * whose psk changes is dropped too, since it has to prove the new one, and one whose address or
+ * delegated prefixes change, since it hears of them at login; a new name drops nobody.
  */
 #ifndef SIXTAP_ROUTER_RELIST_H
 #define SIXTAP_ROUTER_RELIST_H

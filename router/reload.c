@@ -17,6 +17,7 @@
 #include "proto/host/log.h"
 #include "proto/host/secret.h"
 #include "proto/host/yaml.h"
+#include "router/uplink.h"
 
 struct reload {
     struct ev_loop *ev;
@@ -181,6 +182,12 @@ static void accept_files(struct reload *r, mono_ns now)
     const struct conf_key *keys = router_config_table();
 
     say_text(r, false);
+    if (r->conf->uplink == UPLINK_NDPROXY)
+        r->fresh.address = r->conf->address; /* the host's own, whatever the file says */
+    if (!r->conf->reaches && r->conf->uplink != UPLINK_NONE && uplink_delegates(&r->fresh))
+        say(r, false,
+            "clients.delegate: the first ones take effect when the router is restarted, which then "
+            "keeps the privilege to set routes");
     conf_compare(keys, r->conf, &r->fresh, say_restart, r);
     conf_take_live(keys, r->conf, &r->fresh);
     router_engine_settings(r->re, now);
@@ -228,11 +235,11 @@ void reload_settle(struct reload *r, mono_ns now)
             r->did.no_room);
         say(r, true, line);
     }
-    log_info("reloaded: %u clients listed; %u added, %u removed, %u with another psk, %u with "
-             "another name; %u ms to read the files, %u ms to take them over",
-             router_engine_listed(r->re), r->did.added, r->did.removed, r->did.changed,
-             r->did.renamed, (unsigned)((r->read - r->began) / NS_PER_MS),
-             (unsigned)((now - r->read) / NS_PER_MS));
+    log_info(
+        "reloaded: %u clients listed; %u added, %u removed, %u with another psk or prefix, %u with "
+        "another name; %u ms to read the files, %u ms to take them over",
+        router_engine_listed(r->re), r->did.added, r->did.removed, r->did.changed, r->did.renamed,
+        (unsigned)((r->read - r->began) / NS_PER_MS), (unsigned)((now - r->read) / NS_PER_MS));
     finish(r, r->did.no_room == 0);
 }
 

@@ -51,6 +51,8 @@ static const char *logout_text(unsigned why)
         return "router stops";
     case LOGOUT_REMOVED:
         return "no longer listed";
+    case LOGOUT_PREFIXES:
+        return "its address or prefixes changed";
     case LOGOUT_PSK:
         return "its psk is another one now";
     }
@@ -187,6 +189,21 @@ static struct json_object *addresses_of(const struct member *m, bool eui64)
     return list;
 }
 
+static struct json_object *delegated_of(const struct bindings *b, const struct member *m)
+{
+    struct json_object *list = json_object_new_array();
+    char text[IP6_TEXT_LEN], prefix[IP6_TEXT_LEN + 4];
+
+    for (unsigned i = 0; i < DELEGATED_PER_MEMBER; i++) {
+        const struct prefix *p = bindings_prefix(b, m, i);
+        if (!p)
+            continue;
+        snprintf(prefix, sizeof(prefix), "%s/%u", ip6_text(text, p->addr), p->len);
+        json_add_text(list, prefix);
+    }
+    return list;
+}
+
 static struct json_object *member_of(const struct router_config *c, const struct router_engine *re,
                                      const struct member *m, mono_ns now)
 {
@@ -199,6 +216,7 @@ static struct json_object *member_of(const struct router_config *c, const struct
     json_put_text(o, "endpoint", endpoint_text(ep, m->ep));
     json_put_text(o, "mac", mac_text(mac, m->mac));
     json_object_object_add(o, "addresses", addresses_of(m, c->addressing == ADDRESSING_EUI64));
+    json_object_object_add(o, "delegated", delegated_of(router_engine_bindings(re), m));
     json_put_text(o, "link_local", ip6_text(ll, m->link_local));
     json_put_number(o, "mtu", m->mtu);
     json_put_bool(o, "fragments", m->fragment);
@@ -240,7 +258,7 @@ static void put_router(struct json_object *o, const struct router_config *c,
     snprintf(prefix, sizeof(prefix), "%s/%u", ip6_text(ip, t.prefix.addr), t.prefix.len);
     json_put_text(o, "prefix", prefix);
     json_put_text(o, "addressing", c->addressing == ADDRESSING_EUI64 ? "eui64" : "stable");
-    json_put_text(o, "uplink", c->uplink == UPLINK_NONE ? "none" : "routed");
+    json_put_text(o, "uplink", uplink_mode_name(c->uplink));
     json_put_number(o, "clients_listed", router_engine_listed(re));
     json_put_number(o, "members_now", t.members);
     json_put_number(o, "members_max", t.members_max);
@@ -257,7 +275,7 @@ static void put_router(struct json_object *o, const struct router_config *c,
 }
 
 struct json_object *report_status(const struct router_config *c, const struct router_engine *re,
-                                  struct udp *u, const struct tap *tun, const uint64_t *tun_drops,
+                                  struct udp *u, const struct uplink *up, const uint64_t *tun_drops,
                                   mono_ns started, mono_ns now)
 {
     struct json_object *o = json_object_new_object(), *list = json_object_new_array();
@@ -275,7 +293,9 @@ struct json_object *report_status(const struct router_config *c, const struct ro
     json_object_object_add(o, "drops", drops_of(router_engine_drops(re), tun_drops));
     crypto_put_json(o);
     json_put_udp(o, "udp", &u, 1);
-    if (tun)
-        json_put_tap(o, "tun", tun);
+    if (up->reach)
+        json_put_number(o, "kernel_prefixes", reach_count(up->reach));
+    if (up->tun)
+        json_put_tap(o, "tun", up->tun);
     return o;
 }

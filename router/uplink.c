@@ -9,6 +9,8 @@
 #include "proto/host/log.h"
 #include "proto/host/netlink.h"
 #include "proto/host/sysctl.h"
+#include "proto/mac.h"
+#include "router/preflight.h"
 #include "router/tun.h"
 
 static void explain_open(const char *name, int err)
@@ -37,23 +39,18 @@ static void explain_open(const char *name, int err)
     }
 }
 
-/* The kernel forwards between the TUN and the world only when told to; a host with one client needs
- * no more than a warning. */
-static void check_forwarding(void)
+static int give_address(struct nl *nl, struct tap *t, const struct router_config *c)
 {
-    char value[16];
+    struct nl_addr a = tun_address(c);
 
-    if (sysctl_get("net/ipv6/conf/all/forwarding", value, sizeof(value)) == 0 &&
-        strcmp(value, "0") == 0)
-        log_warn("this host does not forward IPv6, clients reach nothing behind it; try: sysctl -w "
-                 "net.ipv6.conf.all.forwarding=1");
+    /* With an on-link prefix the address is on the WAN already. */
+    return c->uplink == UPLINK_NDPROXY ? 0 : nl_addr_add(nl, tap_ifindex(t), &a);
 }
 
 static int configure(struct nl *nl, struct tap *t, const struct router_config *c)
 {
     unsigned ifindex = tap_ifindex(t);
     char path[96];
-    struct nl_addr a = tun_address(c);
 
     snprintf(path, sizeof(path), "net/ipv6/conf/%s/disable_ipv6", tap_name(t));
     sysctl_set(path, "0");
@@ -65,39 +62,178 @@ static int configure(struct nl *nl, struct tap *t, const struct router_config *c
     if (!err)
         err = nl_link_up(nl, ifindex, tun_mtu(nl, c));
     if (!err)
-        err = nl_addr_add(nl, ifindex, &a);
+        err = give_address(nl, t, c);
     if (err)
         log_error("cannot configure %s: %s", tap_name(t), nl_error(nl));
     return err;
 }
 
-int uplink_open(const struct router_config *c, struct tap **ret, struct nl_watch **ret_watch)
+static int open_device(const struct router_config *c, struct uplink *u)
 {
-    struct tap *t = NULL;
     struct nl *nl = NULL;
 
-    *ret = NULL;
-    *ret_watch = NULL;
-    if (c->uplink == UPLINK_NONE)
-        return 0;
-    int err = tap_open(c->uplink_device, TAP_IP, NULL, &t);
+    int err = tap_open(c->uplink_device, TAP_IP, NULL, &u->tun);
     if (err) {
         explain_open(c->uplink_device, err);
         return err;
     }
     err = nl_open(&nl);
     if (!err)
-        err = configure(nl, t, c);
+        err = configure(nl, u->tun, c);
     if (!err)
-        err = tap_set_carrier(t, true);
-    if (!err && (err = nl_watch_open(tap_ifindex(t), ret_watch)))
-        log_error("cannot watch %s: %s", tap_name(t), strerror(-err));
+        err = tap_set_carrier(u->tun, true);
     nl_close(nl);
+    if (!err && (err = nl_watch_open(tap_ifindex(u->tun), &u->link)))
+        log_error("cannot watch %s: %s", tap_name(u->tun), strerror(-err));
+    return err;
+}
+
+bool uplink_delegates(const struct router_config *c)
+{
+    for (unsigned i = 0; i < c->n_clients; i++) {
+        if (c->clients[i].n_delegate)
+            return true;
+    }
+    return false;
+}
+
+static int open_reach(const struct router_config *c, const uint8_t *hash_key, struct uplink *u)
+{
+    struct reach_config rc = { .slots = c->max_members,
+                               .entries =
+                                   2 * c->max_members + DELEGATED_PER_MEMBER * c->max_members,
+                               .tun = tap_ifindex(u->tun),
+                               .segment = c->prefix };
+    struct wan wan;
+
+    if (!c->reaches)
+        return 0;
+    if (c->uplink == UPLINK_NDPROXY) {
+        int err = wan_survey(c->wan, &wan);
+        if (err) {
+            log_error("no link to the Internet: %s", strerror(-err));
+            return err;
+        }
+        rc.wan = wan.ifindex;
+        snprintf(rc.wan_name, sizeof(rc.wan_name), "%s", wan.name);
+    }
+    return reach_open(&rc, hash_key, &u->reach);
+}
+
+/* What clients send to elsewhere leaves with an address of the host. The rule counts on nothing but
+ * the prefix and the device, so it holds when the WAN changes. */
+static int open_nat(const struct router_config *c, struct uplink *u)
+{
+    char name[NFT_NAME_MAX + 1], rules[512], prefix[IP6_TEXT_LEN];
+
+    if (c->uplink != UPLINK_NAT66)
+        return 0;
+    snprintf(name, sizeof(name), "sixtap-%s", c->uplink_device);
+    snprintf(rules, sizeof(rules),
+             "chain postrouting {\n"
+             "type nat hook postrouting priority srcnat\n"
+             "ip6 saddr %s/%u oifname != \"%s\" masquerade\n"
+             "}\n",
+             ip6_text(prefix, c->prefix.addr), c->prefix.len, c->uplink_device);
+    int err = nft_open(name, &u->nat);
+    if (!err)
+        err = nft_replace(u->nat, rules);
+    if (err)
+        log_error("cannot make the address translation (nft table ip6 %s): %s", name,
+                  u->nat ? nft_error(u->nat) : strerror(-err));
+    return err;
+}
+
+static void log_finding(void *arg, enum finding_level level, const char *line)
+{
+    (void)arg;
+    if (level == FINDING_STOP)
+        log_error("%s", line);
+    else
+        log_warn("%s", line);
+}
+
+static int preflight(const struct router_config *c)
+{
+    struct host_facts f;
+
+    preflight_look(c, &f);
+    unsigned stops = preflight_judge(c, &f, log_finding, NULL);
+    preflight_free(&f);
+    return stops ? -ENOTSUP : 0;
+}
+
+int uplink_open(const struct router_config *c, const uint8_t *hash_key, struct uplink *ret)
+{
+    struct uplink u = { NULL };
+
+    *ret = u;
+    int err = preflight(c);
+    if (err || c->uplink == UPLINK_NONE)
+        return err;
+    err = open_device(c, &u);
+    if (!err)
+        err = open_nat(c, &u);
+    if (!err)
+        err = open_reach(c, hash_key, &u);
     if (err) {
-        tap_close(t);
+        uplink_close(&u);
         return err;
     }
-    check_forwarding();
-    *ret = t;
+    *ret = u;
+    return 0;
+}
+
+void uplink_close(struct uplink *u)
+{
+    reach_close(u->reach);
+    nft_close(u->nat);
+    nl_watch_close(u->link);
+    tap_close(u->tun);
+    *u = (struct uplink){ NULL };
+}
+
+/* ---- what only the host can say ---- */
+
+/* The host's own addresses and its gateway are not for clients. */
+static void take_out(struct router_config *c, struct ip6 a)
+{
+    if (ip6_in(a, c->prefix) && c->n_taken < TAKEN_MAX)
+        c->taken[c->n_taken++] = a;
+}
+
+int uplink_conclude(struct router_config *c)
+{
+    char prefix[IP6_TEXT_LEN];
+    struct wan wan;
+
+    c->reaches = c->uplink == UPLINK_NDPROXY || (c->uplink != UPLINK_NONE && uplink_delegates(c));
+    if (c->uplink != UPLINK_NDPROXY)
+        return 0;
+    int err = wan_survey(c->wan, &wan);
+    if (err == -ENODEV) {
+        log_error("uplink.wan: there is no link %s", c->wan);
+        return err;
+    }
+    if (err) {
+        log_error(
+            "uplink.mode: ndproxy needs the link to the Internet, and there is no IPv6 default "
+            "route; name it: uplink: { mode: ndproxy, wan: NAME }");
+        return err;
+    }
+    const struct wan_addr *own = wan_address_in(&wan, c->prefix);
+    if (!own) {
+        log_error(
+            "uplink.mode: ndproxy needs an address of this host in %s/%u on %s; a prefix that "
+            "is routed to this host needs mode: routed",
+            ip6_text(prefix, c->prefix.addr), c->prefix.len, wan.name);
+        return -EADDRNOTAVAIL;
+    }
+    c->address = own->addr;
+    c->n_taken = 0;
+    for (unsigned i = 0; i < wan.n_addr; i++)
+        take_out(c, wan.addr[i].addr);
+    if (wan.has_gateway)
+        take_out(c, wan.gateway);
     return 0;
 }

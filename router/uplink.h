@@ -1,24 +1,47 @@
 /* SPDX-License-Identifier: MIT */
-/* uplink.h - the TUN device into the host's IPv6 stack
+/* uplink.h - the way out of the segment: the TUN device into the host's IPv6 stack, and what each
+ * mode adds to it
  *
- * DOC: the host's kernel is the router between the segment and the rest of the world. The TUN
- * carries the router's own address of the segment, with the on-link route that leads everything for
- * clients here. The device vanishes with its descriptor, and its address and route with it. While
- * somebody has set it down, the kernel keeps its address (keep_addr_on_down), because the router
- * has no privilege left to give it again.
+ * DOC: the host's kernel is the router between the segment and the rest of the world.
+ *   routed   the prefix leads to this host: the TUN carries the router's own address of the
+ * segment, with the on-link route that leads everything for clients here ndproxy  the prefix is on
+ * link at the WAN: the router's address is the host's own there; the TUN has none, each client's
+ * address is routed into it and announced on the WAN (reach.h) nat66    as routed, and what leaves
+ * for elsewhere takes the host's address (nft.h) none     no device The device vanishes with its
+ * descriptor, and its address and routes with it. While somebody has set it down, the kernel keeps
+ * its address (keep_addr_on_down), because the router may have no privilege left to give it again.
  */
 #ifndef SIXTAP_ROUTER_UPLINK_H
 #define SIXTAP_ROUTER_UPLINK_H
 
 #include "proto/host/netlink.h"
+#include "proto/host/nft.h"
 #include "proto/host/tap.h"
 #include "router/config.h"
+#include "router/reach.h"
 
-/* uplink_open() - make the TUN and configure it; what goes wrong is logged, with the command that
- * mends it
- * @ret: NULL for `uplink: none`; else the device, to be closed with tap_close()
- * @ret_watch: likewise, what happens to the device; nl_watch_close()
- * Return: 0 or -errno (logged) */
-int uplink_open(const struct router_config *c, struct tap **ret, struct nl_watch **ret_watch);
+struct uplink { /* all NULL with `uplink: none` */
+    struct tap *tun;
+    struct nl_watch *link; /* what happens to the TUN */
+    struct reach *reach;   /* NULL when the kernel needs to know of no client */
+    struct nft *nat;       /* nat66 */
+};
+
+/* uplink_conclude() - what the configuration leaves to the host: with ndproxy the router's address,
+ * which is the host's own, and the addresses that are not for clients; whether the kernel has to
+ * hear of clients. Before the engine starts. Return: 0; -EADDRNOTAVAIL or other -errno, logged */
+int uplink_conclude(struct router_config *c);
+
+/* uplink_open() - make and configure all of it; what goes wrong is logged, with the command that
+ * mends it, and so is every finding about the host (preflight.h)
+ * @hash_key: 16 random octets
+ * Return: 0 or -errno (logged), *ret is then empty; else uplink_close() it */
+int uplink_open(const struct router_config *c, const uint8_t *hash_key, struct uplink *ret);
+
+/* uplink_close() - nothing of it stays in the kernel */
+void uplink_close(struct uplink *u);
+
+/* uplink_delegates() - are there prefixes delegated to clients? */
+bool uplink_delegates(const struct router_config *c);
 
 #endif

@@ -48,9 +48,25 @@ static void check_bound(const struct bindings *b, const struct member *m)
     assert_true(learned <= LEARNED_PER_MEMBER);
 }
 
+/* Returns how many prefixes @m has. */
+static uint32_t check_delegated(const struct bindings *b, const struct member *m)
+{
+    uint32_t n = 0;
+
+    for (unsigned i = 0; i < DELEGATED_PER_MEMBER; i++) {
+        const struct prefix *p = bindings_prefix(b, m, i);
+        if (!p)
+            continue;
+        n++;
+        assert_ptr_equal(bindings_delegated(b, p->addr), m);
+        assert_true(b->n_len[p->len] > 0);
+    }
+    return n;
+}
+
 static void check_members(const struct members *ms, const struct bindings *b)
 {
-    uint32_t live = 0, bound = 0;
+    uint32_t live = 0, bound = 0, delegated = 0;
 
     for (uint32_t i = 0; i < ms->n_max; i++) {
         const struct member *m = &ms->m[i];
@@ -66,11 +82,13 @@ static void check_members(const struct members *ms, const struct bindings *b)
         assert_true(m->mtu >= INNER_MTU_MIN && m->mtu <= INNER_MTU_MAX);
         check_keys(ms, m);
         check_bound(b, m);
+        delegated += check_delegated(b, m);
     }
     assert_int_equal(live + ms->n_free, ms->n_max);
     assert_int_equal(table_count(&ms->by_key), live);
     assert_int_equal(table_count(&ms->by_mac), live);
     assert_int_equal(table_count(&b->by_addr), bound);
+    assert_int_equal(table_count(&b->by_prefix), delegated);
     uint8_t *seen = calloc(ms->n_max + 1, 1);
     assert_non_null(seen);
     for (uint32_t i = 0; i < ms->n_free; i++) {

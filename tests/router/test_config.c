@@ -167,8 +167,54 @@ static const struct refused refusals[] = {
       "another one of it\n" },
     { BASE "address: 2001:db8:2::1\n" ALICE,
       "router.yaml:3:10: address: 2001:db8:2::1 without prefix; give the prefix it belongs to\n" },
-    { BASE "uplink: { mode: nat66 }\n" ALICE,
-      "router.yaml:3:17: uplink.mode: \"nat66\" is not known; allowed: none, routed\n" },
+    { BASE "uplink: { mode: nat6 }\n" ALICE, "router.yaml:3:17: uplink.mode: \"nat6\" is not "
+                                             "known; allowed: none, routed, ndproxy, nat66; "
+                                             "did you mean nat66?\n" },
+    { BASE "prefix: 2001:db8:1::/64\nclients:\n- { name: a, public_key: $ALICE, address: "
+           "'2001:db8:2::5' }\n",
+      "router.yaml:5:81: clients.address: 2001:db8:2::5 is not inside prefix 2001:db8:1::/64\n" },
+    { BASE "prefix: 2001:db8:1::/64\nclients:\n- { name: a, public_key: $ALICE, address: "
+           "'2001:db8:1::1' }\n",
+      "router.yaml:5:81: clients.address: 2001:db8:1::1 is the router's own\n" },
+    { BASE "prefix: 2001:db8:1::/64\nclients:\n- { name: a, public_key: $ALICE, address: "
+           "'2001:db8:1::' }\n",
+      "router.yaml:5:81: clients.address: 2001:db8:1:: is the anycast address of all routers of "
+      "the "
+      "prefix\n" },
+    { BASE "prefix: 2001:db8:1::/64\nclients:\n- { name: a, public_key: $ALICE, address: "
+           "'2001:db8:1::2:ff:fe01:1' }\n",
+      "router.yaml:5:81: clients.address: 2001:db8:1:0:2:ff:fe01:1 has the shape of an EUI-64 "
+      "address (..ff:fe..), which belongs to a MAC\n" },
+    { BASE "prefix: 2001:db8:1::/64\naddressing: eui64\nclients:\n- { name: a, public_key: $ALICE, "
+           "address: '2001:db8:1::5' }\n",
+      "router.yaml:6:81: clients.address: 2001:db8:1::5 needs addressing: stable; with eui64 "
+      "clients "
+      "make their addresses themselves\n" },
+    { BASE "clients:\n- { name: a, public_key: $ALICE, address: '2001:db8:1::5' }\n",
+      "router.yaml:4:81: clients.address: needs prefix: the one it belongs to\n" },
+    { BASE "prefix: 2001:db8:1::/64\nclients:\n- { name: a, public_key: $ALICE, delegate: "
+           "[ '2001:db8:1::/80' ] }\n",
+      "router.yaml:5:82: clients.delegate: 2001:db8:1::/80 overlaps prefix 2001:db8:1::/64, which "
+      "is "
+      "the link of all clients; allowed: prefixes outside it\n" },
+    { BASE "prefix: 2001:db8:1::/64\nclients:\n- { name: a, public_key: $ALICE, delegate: "
+           "[ '2001:db8::/32' ] }\n",
+      "router.yaml:5:82: clients.delegate: 2001:db8::/32 overlaps prefix 2001:db8:1::/64, which is "
+      "the link of all clients; allowed: prefixes outside it\n" },
+    { BASE "clients:\n- { name: a, public_key: $ALICE, delegate: [ 'fe80:1::/64' ] }\n",
+      "router.yaml:4:82: clients.delegate: fe80:1::/64 cannot be routed; allowed: global or unique "
+      "local prefixes\n" },
+    { BASE "clients:\n- { name: a, public_key: $ALICE, delegate: [ '2001:db8::1/128' ] }\n",
+      "router.yaml:4:82: clients.delegate: 2001:db8::1/128; allowed: lengths of 16 to 126\n" },
+    { BASE
+      "clients:\n- { name: a, public_key: $ALICE, delegate: [ '2001:db8:5::/48' ] }\n"
+      "- { name: b, public_key: $BOB, delegate: [ '2001:db8:6::/48', '2001:db8:5:1::/64' ] }\n",
+      "router.yaml:5:82: clients.delegate: 2001:db8:5:1::/64 lies inside 2001:db8:5::/48 of client "
+      "a\n" },
+    { BASE "prefix: 2001:db8:1::/64\nclients:\n- { name: a, public_key: $ALICE, address: "
+           "'2001:db8:1::5' }\n- { name: b, public_key: $BOB, address: '2001:db8:1::5' }\n",
+      "router.yaml:6:81: clients.address: 2001:db8:1::5/128 is the same as 2001:db8:1::5/128 of "
+      "client a\n" },
     { BASE "uplink: { mode: routed, device: a/b }\n" ALICE,
       "router.yaml:3:33: uplink.device: \"a/b\" has a character that is not allowed; allowed: "
       "1..15 letters, "
@@ -217,7 +263,8 @@ static const struct refused refusals[] = {
     { BASE "clients:\n  - { public_key: $ALICE }\n",
       "router.yaml:4:5: clients.name is missing: how logs and status call the client\n" },
     { BASE "clients:\n  - { name: alice, key: $ALICE }\n",
-      "router.yaml:4:20: unknown key \"key\" here; allowed: name, public_key, psk, psk_file\n"
+      "router.yaml:4:20: unknown key \"key\" here; allowed: name, public_key, address, delegate, "
+      "psk, psk_file\n"
       "router.yaml:4:5: clients.public_key is missing: what `sixtap-client pubkey` prints\n" },
     { BASE "clients:\n  - { name: router, public_key: $OWN }\n",
       "router.yaml:4:33: clients.public_key: this is the router's own key; allowed: what "
@@ -666,7 +713,8 @@ static void documented(const char *text, const struct conf_key *keys)
     char want[400], range[200];
     for (; keys->name; keys++) {
         snprintf(want, sizeof(want), "%s:", keys->name);
-        assert_non_null(strstr(text, want));
+        if (!strstr(text, want))
+            fail_msg("%s does not stand in it", want);
         bool nested = keys->type == CONF_MAP || keys->type == CONF_LIST;
         if (nested)
             documented(text, keys->keys);

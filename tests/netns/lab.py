@@ -548,14 +548,16 @@ class Lab:
                                              text=True, check=True).stdout.strip()
         return self.keys[name]
 
-    def router(self, clients=(), uplink=True, addressing="stable", extra="", start=True):
-        """sixtap-router in r. @extra: lines of YAML."""
+    def router(self, clients=(), uplink=True, addressing="stable", extra="", start=True, mode="routed", prefix=PREFIX,
+               given=None):
+        """sixtap-router in r. @extra: lines of YAML. @prefix: "" none. @given: {client: more of its entry}."""
         self.uplink = uplink
         self.key("router", "sixtap-router")
-        listed = "".join(f"  - {{ name: {c}, public_key: {self.key(c)} }}\n" for c in clients)
-        conf = (f"listen: {ROUTER4}:{PORT}\nprivate_key_file: router.key\nprefix: {PREFIX}\n"
+        listed = "".join(f"  - {{ name: {c}, public_key: {self.key(c)}{(given or {}).get(c, '')} }}\n"
+                         for c in clients)
+        conf = (f"listen: {ROUTER4}:{PORT}\nprivate_key_file: router.key\n" + (f"prefix: {prefix}\n" if prefix else "") +
                 f"addressing: {addressing}\n"
-                f"uplink: {{ {f'mode: routed, device: {TUN}' if uplink else 'mode: none'} }}\n{extra}"
+                f"uplink: {{ {f'mode: {mode}, device: {TUN}' if uplink else 'mode: none'} }}\n{extra}"
                 + (f"clients:\n{listed}" if listed else ""))
         self.router_daemon = Router(self, "router", self.r, "sixtap-router", conf)
         self.processes.append(self.router_daemon)

@@ -107,17 +107,21 @@ static void plan_found_prefix(struct plan *p)
                        text, p->host.wan6);
         return;
     case SURVEY_ON_LINK:
+        memcpy(p->prefix, text, sizeof(text));
+        p->uplink = "{ mode: ndproxy, device: sixtap0 }";
         (void)snprintf(p->why, sizeof(p->why),
-                       "%s is on link at %s, as far as can be seen from here. A network among "
-                       "clients alone is set up. If your provider routes a prefix to this host, "
-                       "say so: sixtap-router init --force --prefix PREFIX",
+                       "%s is on link at %s, so clients get addresses of it and are announced "
+                       "there. If your provider routes a prefix to this host, that is better; say "
+                       "so: sixtap-router init --force --prefix PREFIX",
                        text, p->host.wan6);
         return;
     case SURVEY_SINGLE:
+        p->uplink = "{ mode: nat66, device: sixtap0 }";
         (void)snprintf(p->why, sizeof(p->why),
-                       "%s on %s is a single address, no prefix. A network among clients alone is "
-                       "set up. If your provider routes a prefix to this host, say so: "
-                       "sixtap-router init --force --prefix PREFIX",
+                       "%s on %s is a single address, so clients get addresses of a network of "
+                       "their own and leave with this one. If your provider routes a prefix to "
+                       "this host, that is better; say so: sixtap-router init --force --prefix "
+                       "PREFIX",
                        text, p->host.wan6);
         return;
     case SURVEY_NONE:

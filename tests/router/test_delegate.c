@@ -34,22 +34,10 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    rig_free(&rig);
-    return 0;
-}
-
 static void members(void)
 {
-    rig_start(&rig);
-    guest_init(&a, &rig, 0, "198.51.100.7", 4000);
-    guest_init(&b, &rig, 1, "198.51.100.8", 4000);
-    guest_join(&a, &rig);
-    guest_join(&b, &rig);
-    for (unsigned i = 0; i < rig.re->ms.high; i++)
-        rig.re->ms.m[i].mtu = 1400;
+    scene_start(2);
+    scene_mtu(1400);
 }
 
 static const struct mac none = { { 0 } };
@@ -401,7 +389,7 @@ static void tunnel_addresses(void **state) /* R65-R67 */
     }
 }
 
-#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, rig_tear_down)
 
 int main(void)
 {

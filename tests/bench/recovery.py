@@ -21,6 +21,7 @@ from recover import Scene  # noqa: E402
 
 WHAT = [
     ("router_killed", "router kill -9 and restart, traffic both ways"),
+    ("peer_idle", "the same, while the other client has nothing to send"),
     ("rebound", "NAT forgets its mappings"),
     ("address_changed", "client's IPv4 address changes"),
     ("network_changed", "client moves to another network and NAT"),

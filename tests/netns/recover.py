@@ -26,7 +26,7 @@ from lab import PATIENCE, ROUTER4, Conn
 
 
 class Probe:
-    """Numbered datagrams from one client to another and back, one every 10 ms."""
+    """Numbered datagrams from one client to another and back, one every 10 ms; with both, also of the other's accord."""
 
     PERIOD = 0.01
 
@@ -38,11 +38,14 @@ class Probe:
         for s in (self.a, self.b):
             s.setblocking(False)
         self.n = 0
+        self.back_to = None  # where b sends of its own accord, once it knows
+        self.both = True
 
     def _echo(self):
         while True:
             try:
                 data, frm = self.b.recvfrom(2048)
+                self.back_to = frm
             except BlockingIOError:
                 return
             try:
@@ -67,6 +70,11 @@ class Probe:
             self.a.sendto(struct.pack("!I", self.n) + bytes(60), self.to)
         except OSError:
             pass  # no route for the moment
+        if self.both and self.back_to:
+            try:
+                self.b.sendto(bytes(64), self.back_to)  # number 0 answers nothing
+            except OSError:
+                pass
         return self.n
 
     def drain(self):
@@ -131,6 +139,14 @@ class Scene:
         assert self._inside() == self.inside
 
     # -- faults: each returns (seconds until back, datagrams sent for it) --
+
+    def peer_idle(self):
+        """As router_killed(), but b only answers: it learns of the restart by its next keepalive."""
+        self.probe.both = False
+        try:
+            return self.router_killed()
+        finally:
+            self.probe.both = True
 
     def router_killed(self):
         self.r.kill()

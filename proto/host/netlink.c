@@ -345,6 +345,8 @@ int nl_addr_add(struct nl *nl, unsigned ifindex, const struct nl_addr *a)
     mnl_attr_put(nlh, IFA_LOCAL, IP6_LEN, a->addr.b);
     mnl_attr_put_u32(nlh, IFA_FLAGS, a->flags);
     mnl_attr_put(nlh, IFA_CACHEINFO, sizeof(life), &life);
+    if (a->protocol)
+        mnl_attr_put_u8(nlh, IFA_PROTO, a->protocol);
     return nl_talk(nl, NULL, NULL);
 }
 
@@ -370,8 +372,9 @@ static void each_addr(const struct nlmsghdr *nlh, void *arg)
     bool local = false;
 
     if (nlh->nlmsg_type != RTM_NEWADDR || ifa->ifa_family != AF_INET6 ||
-        ifa->ifa_index != l->ifindex)
+        (l->ifindex && ifa->ifa_index != l->ifindex))
         return;
+    addr.ifindex = ifa->ifa_index;
     for (a = nl_attr_first(nlh, sizeof(*ifa)); nl_attr_more(a, nlh); a = mnl_attr_next(a)) {
         switch (mnl_attr_get_type(a)) {
         case IFA_ADDRESS: /* the peer's, where there is an IFA_LOCAL */
@@ -384,6 +387,9 @@ static void each_addr(const struct nlmsghdr *nlh, void *arg)
             break;
         case IFA_FLAGS:
             addr.flags = mnl_attr_get_u32(a);
+            break;
+        case IFA_PROTO:
+            addr.protocol = mnl_attr_get_u8(a);
             break;
         case IFA_CACHEINFO:
             life = mnl_attr_get_payload(a);

@@ -60,6 +60,8 @@ struct nl_addr {
     uint8_t plen;
     uint32_t flags;                /* IFA_F_* */
     uint32_t valid_s, preferred_s; /* NL_FOREVER */
+    uint8_t protocol; /* IFAPROT_*; who set it; 0: none (kernels before 5.18 keep none) */
+    unsigned ifindex; /* when listed */
 };
 
 /* nl_addr_add() - add, or update lifetimes and flags of the same address */
@@ -68,7 +70,7 @@ int nl_addr_add(struct nl *nl, unsigned ifindex, const struct nl_addr *a);
 /* nl_addr_del() - -EADDRNOTAVAIL when it is not there */
 int nl_addr_del(struct nl *nl, unsigned ifindex, struct ip6 addr, uint8_t plen);
 
-/* nl_addr_list() - the IPv6 addresses of a link
+/* nl_addr_list() - the IPv6 addresses of a link, or (@ifindex 0) of all
  * Return: how many there are (only @cap are written), or -errno */
 int nl_addr_list(struct nl *nl, unsigned ifindex, struct nl_addr *out, unsigned cap);
 
@@ -148,6 +150,10 @@ struct nl_path {
 /* nl_path_get() - how the kernel would send to @dst now
  * Return: 0; -ENETUNREACH no route; other -errno. @ret is untouched on failure. */
 int nl_path_get(struct nl *nl, be32 dst, struct nl_path *ret);
+
+/* nl_path_get_by() - the same for a socket that is bound to a link (@ifindex, 0: none) or carries
+ * a mark (@mark, 0: none) */
+int nl_path_get_by(struct nl *nl, be32 dst, unsigned ifindex, uint32_t mark, struct nl_path *ret);
 
 /* nl_widest_link() - greatest MTU of the Ethernet links that are up (no loopback, no TUN)
  * Return: 0, *@ret_mtu is 0 when there is none; -errno */

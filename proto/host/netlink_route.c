@@ -135,6 +135,8 @@ int nl_route_list(struct nl *nl, unsigned ifindex, uint8_t protocol, uint32_t ta
             mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
         err = nl_talk(nl, each_route, &l);
     }
+    if (err == -ENOENT)
+        return 0; /* a table nobody has put a route into yet */
     return err < 0 ? err : (int)l.n;
 }
 
@@ -187,6 +189,11 @@ static void each_path(const struct nlmsghdr *nlh, void *arg)
 
 int nl_path_get(struct nl *nl, be32 dst, struct nl_path *ret)
 {
+    return nl_path_get_by(nl, dst, 0, 0, ret);
+}
+
+int nl_path_get_by(struct nl *nl, be32 dst, unsigned ifindex, uint32_t mark, struct nl_path *ret)
+{
     struct nlmsghdr *nlh = nl_begin(nl, RTM_GETROUTE, NLM_F_ACK);
     struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
     struct nl_link link = { 0 };
@@ -195,6 +202,10 @@ int nl_path_get(struct nl *nl, be32 dst, struct nl_path *ret)
     rtm->rtm_family = AF_INET;
     rtm->rtm_dst_len = 32;
     mnl_attr_put(nlh, RTA_DST, sizeof(dst), dst.b);
+    if (ifindex)
+        mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+    if (mark)
+        mnl_attr_put_u32(nlh, RTA_MARK, mark);
     int err = nl_talk(nl, each_path, &p);
     if (err == 0 && p.ifindex == 0)
         err = nl_fail(nl, -ENETUNREACH, NULL);

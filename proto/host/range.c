@@ -88,6 +88,9 @@ const char *conf_range_text(const struct conf_key *key, char *out, size_t cap)
     case CONF_PREFIX_LIST:
         snprintf(out, cap, "a list of at most %u ADDRESS/LENGTH", (unsigned)key->max);
         break;
+    case CONF_PORT_LIST:
+        snprintf(out, cap, "a list of at most %u tcp/PORT, udp/PORT", (unsigned)key->max);
+        break;
     case CONF_DOMAIN_LIST:
         snprintf(out, cap, "a list of at most %u domain names", (unsigned)key->max);
         break;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/addr.h"
+#include "proto/host/port.h"
 #include "proto/host/scalar.h"
 #include "proto/host/secret.h"
 
@@ -191,6 +192,20 @@ static bool take_port(const struct conf_key *key, const char *text, uint16_t *re
     if (!scalar_number(text, &port) || port < 1 || port > UINT16_MAX)
         return refuse_word(why, key, text, "is not a port number 1..65535");
     *ret = (uint16_t)port;
+    return true;
+}
+
+static bool take_service(const struct conf_key *key, const struct scalar *in, uint8_t *at,
+                         char *why)
+{
+    struct conf_port p = { .protocol = IPPROTO_TCP };
+    if (strncmp(in->text, "udp/", 4) == 0)
+        p.protocol = IPPROTO_UDP;
+    else if (strncmp(in->text, "tcp/", 4) != 0)
+        return refuse_word(why, key, in->text, "does not start with tcp/ or udp/");
+    if (!take_port(key, in->text + 4, &p.port, why))
+        return false;
+    memcpy(at, &p, sizeof(p));
     return true;
 }
 
@@ -401,6 +416,8 @@ bool scalar_take(const struct conf_key *key, const struct scalar *in, void *obj,
     case CONF_PREFIX:
     case CONF_PREFIX_LIST:
         return take_prefix(key, in, at, why);
+    case CONF_PORT_LIST: /* one item of it */
+        return take_service(key, in, at, why);
     case CONF_DOMAIN_LIST:
         return take_domain(key, in, at, why);
     case CONF_KEY:

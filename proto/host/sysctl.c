@@ -57,3 +57,13 @@ int sysctl_set(const char *key, const char *value)
     close(fd);
     return err;
 }
+
+int sysctl_hold(const char *key)
+{
+    return open_key(key, O_WRONLY);
+}
+
+int sysctl_write(int fd, const char *value)
+{
+    return pwrite(fd, value, strlen(value), 0) < 0 ? -errno : 0;
+}

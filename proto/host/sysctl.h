@@ -15,4 +15,13 @@ int sysctl_set(const char *key, const char *value);
  * Return: 0; -ENOBUFS longer than @cap - 1; other -errno; @ret untouched on failure */
 int sysctl_get(const char *key, char *ret, size_t cap);
 
+/* sysctl_hold() - open @key to write to it later, from whatever namespace and with no privilege of
+ * opening left
+ * Return: a descriptor; -errno */
+int sysctl_hold(const char *key);
+
+/* sysctl_write() - write @value to a descriptor of sysctl_hold(). Return: 0; -ENOENT when what it
+ * belonged to is gone; other -errno */
+int sysctl_write(int fd, const char *value);
+
 #endif

@@ -35,6 +35,7 @@
 
 struct tap {
     int fd;
+    int ctl; /* a socket in the device's namespace, for ioctls */
     unsigned ifindex;
     enum tap_mode mode;
     char name[TAP_NAME_MAX + 1];
@@ -178,9 +179,10 @@ int tap_open(const char *name, enum tap_mode mode, const struct mac *mac, struct
     t->mode = mode;
     memcpy(t->name, name, strlen(name) + 1);
     t->frame_max = TAP_FRAME_MAX;
+    t->ctl = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     t->fd = open_tun();
-    if (t->fd < 0) {
-        err = t->fd;
+    if (t->fd < 0 || t->ctl < 0) {
+        err = t->fd < 0 ? t->fd : -errno;
         goto fail;
     }
     t->buf = aligned_alloc(64, BUF_LEN);
@@ -205,6 +207,8 @@ void tap_close(struct tap *t)
         return;
     if (t->fd >= 0)
         close(t->fd);
+    if (t->ctl >= 0)
+        close(t->ctl);
     free(t->buf);
     free(t);
 }
@@ -265,15 +269,11 @@ static void settle(const struct tap *t)
 {
     struct ethtool_value link = { .cmd = ETHTOOL_GLINK };
     struct ifreq ifr = { .ifr_ifindex = (int)t->ifindex };
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-    if (fd < 0)
-        return;
-    if (ioctl(fd, SIOCGIFNAME, &ifr) == 0) { /* it may have been renamed */
+    if (ioctl(t->ctl, SIOCGIFNAME, &ifr) == 0) { /* it may have been renamed */
         ifr.ifr_data = (char *)&link;
-        (void)ioctl(fd, SIOCETHTOOL, &ifr);
+        (void)ioctl(t->ctl, SIOCETHTOOL, &ifr);
     }
-    close(fd);
 }
 
 int tap_set_carrier(struct tap *t, bool on)

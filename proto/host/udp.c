@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "proto/host/udp_internal.h"
@@ -54,6 +55,14 @@ static int set_options(const struct udp *u, const struct udp_opts *o)
     }
     if (o->note_refused) {
         int rc = udp_set_int(u->fd, IPPROTO_IP, IP_RECVERR, 1);
+        if (rc < 0)
+            return rc;
+    }
+    if (o->device && o->device[0] &&
+        setsockopt(u->fd, SOL_SOCKET, SO_BINDTODEVICE, o->device, (socklen_t)strlen(o->device)) < 0)
+        return -errno;
+    if (o->mark) {
+        int rc = udp_set_int(u->fd, SOL_SOCKET, SO_MARK, (int)o->mark);
         if (rc < 0)
             return rc;
     }

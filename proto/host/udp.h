@@ -57,6 +57,8 @@ struct udp_opts {
     uint8_t sock;            /* goes to dgram.sock of everything received */
     bool no_gro, no_gso;     /* neither ask for joined datagrams nor send any */
     bool note_refused;       /* read ICMP errors (IP_RECVERR) for udp_take_refused(); for clients */
+    const char *device;      /* SO_BINDTODEVICE: this link alone; NULL or "": any */
+    uint32_t mark;           /* SO_MARK, for rules of routing and packet filters; 0: none */
 };
 
 /* X(symbol, name) */

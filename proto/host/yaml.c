@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proto/addr.h"
+#include "proto/host/port.h"
 #include "proto/host/scalar.h"
 #include "proto/host/yaml_parts.h"
 
@@ -305,6 +306,8 @@ static bool read_value(struct conf *c, const struct place *in, const struct conf
         return read_items(c, in, key, n, sizeof(struct ip6));
     case CONF_PREFIX_LIST:
         return read_items(c, in, key, n, sizeof(struct prefix));
+    case CONF_PORT_LIST:
+        return read_items(c, in, key, n, sizeof(struct conf_port));
     case CONF_DOMAIN_LIST:
         return read_items(c, in, key, n, key->item_size);
     default:

@@ -53,6 +53,7 @@ enum conf_type {
     CONF_IP6_LIST, /* struct ip6[max], and their number at aux (unsigned) */
     CONF_PREFIX_LIST, /* struct prefix[max], likewise; lengths 1..128 */
     CONF_DOMAIN_LIST, /* char[max][item_size], likewise: domain names */
+    CONF_PORT_LIST,   /* struct conf_port[max], likewise: tcp/PORT or udp/PORT */
     CONF_MAP,         /* keys: fields of the same structure */
     CONF_LIST, /* T *: allocated array of structures of item_size octets, described by keys; number
                 * at aux (unsigned); at most max */

@@ -382,8 +382,11 @@ static void smallest_change(void **state)
 static void strangers_are_left_alone(void **state)
 {
     struct device_want w = want();
-    const struct nl_addr theirs = { ip6("2001:db8:99::1"), 64, IFA_F_NODAD, NL_FOREVER,
-                                    NL_FOREVER };
+    const struct nl_addr theirs = { .addr = ip6("2001:db8:99::1"),
+                                    .plen = 64,
+                                    .flags = IFA_F_NODAD,
+                                    .valid_s = NL_FOREVER,
+                                    .preferred_s = NL_FOREVER };
     struct nl_route route = { .dst = prefix("2001:db8:98::", 64), .ifindex = device_ifindex(dev) };
     struct nl_route r;
 

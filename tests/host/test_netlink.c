@@ -83,9 +83,16 @@ static void links(void **state)
 
 static void addresses(void **state)
 {
-    const struct nl_addr a = { ip6("2001:db8::5"), 64, IFA_F_NODAD | IFA_F_NOPREFIXROUTE,
-                               NL_FOREVER, NL_FOREVER };
-    const struct nl_addr b = { ip6("2001:db8:1::5"), 56, IFA_F_NODAD, 3600, 1800 };
+    const struct nl_addr a = { .addr = ip6("2001:db8::5"),
+                               .plen = 64,
+                               .flags = IFA_F_NODAD | IFA_F_NOPREFIXROUTE,
+                               .valid_s = NL_FOREVER,
+                               .preferred_s = NL_FOREVER };
+    const struct nl_addr b = { .addr = ip6("2001:db8:1::5"),
+                               .plen = 56,
+                               .flags = IFA_F_NODAD,
+                               .valid_s = 3600,
+                               .preferred_s = 1800 };
     struct nl_addr got[8];
     struct nl_route route[8];
 
@@ -219,7 +226,11 @@ static struct nl_event heard(struct nl_watch *w, unsigned want)
 
 static void watch(void **state)
 {
-    const struct nl_addr a = { ip6("2001:db8::5"), 64, IFA_F_NODAD, NL_FOREVER, NL_FOREVER };
+    const struct nl_addr a = { .addr = ip6("2001:db8::5"),
+                               .plen = 64,
+                               .flags = IFA_F_NODAD,
+                               .valid_s = NL_FOREVER,
+                               .preferred_s = NL_FOREVER };
     struct nl_watch *w = NULL;
     struct nl_event ev;
     struct tap *other = NULL;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* config.c - client.yaml: its keys, its defaults, and the checks that need more than one key */
+#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/config.h"
 #include "proto/host/yaml.h"
@@ -11,6 +13,14 @@
 #define AUX(field) .aux = offsetof(struct client_config, field)
 
 static const char *const configure_words[] = { "netlink", "ra", "none", NULL };
+static const char *const firewall_words[] = { "on", "off", NULL };
+static const char *const dns_words[] = { "auto", "off", NULL };
+static const char *const privilege_words[] = { "none", "all", NULL };
+
+static const struct conf_key lan_keys[] = {
+    { "device", CONF_IFNAME, AT(lan), .required = true, .help = "the link to the LAN" },
+    { 0 },
+};
 
 #define ROUTER_HELP      "name or IPv4 address of the router, and its UDP port (6464 if left out)"
 #define ROUTER_KEY_HELP  "the router's public key"
@@ -60,6 +70,39 @@ static const struct conf_key client_keys[] = {
       .help = "with configure: netlink, a default route if the router has an uplink" },
     { "metric", CONF_UINT, AT(metric), .min = 1, .def = "2048",
       .help = "of the default route; more than other routes', so that native IPv6 wins" },
+    { "table", CONF_UINT, AT(table), .min = 1, .def = "254",
+      .help = "routing table of the default route and of routes (254: main); rules that send "
+              "packets to another table are yours to set" },
+    { "routes", CONF_PREFIX_LIST, AT(route), AUX(n_route), .max = CONFIG_ROUTES, .def = "none",
+      .help = "with configure: netlink, what else goes through the tunnel, beside the router's own "
+              "routes" },
+    { "lan", CONF_MAP, .keys = lan_keys, .def = "none",
+      .help = "the delegated prefix goes to a LAN: address, forwarding" },
+    { "firewall", CONF_ENUM, AT(firewall), .words = firewall_words, .def = "on",
+      .help = "what the tunnel brings is let in when it belongs to a connection from here, or is "
+              "ICMPv6 that IPv6 needs (RFC 4890); off: all of it" },
+    { "allow", CONF_PORT_LIST, AT(allow), AUX(n_allow), .max = CONFIG_ALLOW, .def = "none",
+      .help = "with firewall: on, ports of this host that are open to the world all the same" },
+    { "netns", CONF_NAME, AT(netns), .def = "the client's own",
+      .help = "network namespace for the device, as `ip netns add` made it; the UDP socket stays" },
+    { "bind_device", CONF_IFNAME, AT(bind_device), .def = "any",
+      .help = "the only link that the outer UDP may use" },
+    { "fwmark", CONF_UINT, AT(fwmark), .def = "0",
+      .help = "mark on the outer UDP, for rules of routing and packet filters; 0: none" },
+    { "dns", CONF_ENUM, AT(dns), .words = dns_words, .def = "auto",
+      .help = "auto: the router's resolvers and search domains go to resolvectl or resolvconf, "
+              "whichever is there" },
+    { "on_up", CONF_PATH, AT(on_up), .def = "none",
+      .help = "program to run when the tunnel has come up" },
+    { "on_down", CONF_PATH, AT(on_down), .def = "none",
+      .help = "program to run when it has gone down, or the client ends" },
+    { "on_change", CONF_PATH, AT(on_change), .def = "none",
+      .help = "program to run when addresses, prefixes, routes, DNS, MTU or router are others" },
+    { "hook_timeout", CONF_SECONDS, AT(hook_timeout_s), .min = 1, .max = 300, .unit = "s",
+      .def = "10", .help = "how long such a program may run before it is killed" },
+    { "hook_privileges", CONF_ENUM, AT(hook_privileges), .words = privilege_words, .def = "none",
+      .help = "none: on_up, on_down and on_change run without capabilities; all: with those that "
+              "the client was started with" },
     { "keepalive", CONF_SECONDS, AT(keepalive_s), .min = KEEPALIVE_MIN_S, .max = KEEPALIVE_MAX_S,
       .unit = "s", .def = "what the router says",
       .help = "how often an idle tunnel is kept alive" },
@@ -81,6 +124,8 @@ void client_config_defaults(struct client_config *c)
     c->fail_back_s = 60;
     c->default_route = true;
     c->metric = 2048;
+    c->table = 254;
+    c->hook_timeout_s = 10;
     c->hold_s = HOLD_DEFAULT_S;
     memcpy(c->device, "tap6", sizeof("tap6"));
 }
@@ -164,6 +209,34 @@ static void router_list(struct conf *f, const struct client_config *c)
     }
 }
 
+/* check_host() - keys that say what is done to this host */
+static void check_host(struct conf *f, const struct client_config *c)
+{
+    static const char *const netlink_only[] = { "table", "routes" };
+
+    for (size_t i = 0; i < sizeof(netlink_only) / sizeof(netlink_only[0]); i++)
+        if (conf_ok(f, c, netlink_only[i]) && c->configure != CONFIGURE_NETLINK)
+            conf_problem(f, conf_mark_of(f, c, netlink_only[i]), "%s: only with configure: netlink",
+                         netlink_only[i]);
+    if (conf_ok(f, c, "table") && c->table == 255)
+        conf_problem(f, conf_mark_of(f, c, "table"), "table: 255 is the kernel's table local");
+    if (c->lan[0] && c->configure == CONFIGURE_NONE)
+        conf_problem(f, conf_mark_of(f, c, "lan.device"),
+                     "lan: not with configure: none; allowed: netlink, ra");
+    if (c->lan[0] && strcmp(c->lan, c->device) == 0)
+        conf_problem(f, conf_mark_of(f, c, "lan.device"),
+                     "lan.device: this is the tunnel's own "
+                     "device");
+    static const char *const hook[] = { "on_up", "on_down", "on_change" };
+    const char *const program[] = { c->on_up, c->on_down, c->on_change };
+    for (size_t i = 0; i < sizeof(hook) / sizeof(hook[0]); i++)
+        if (conf_ok(f, c, hook[i]) && access(program[i], X_OK) < 0)
+            conf_problem(f, conf_mark_of(f, c, hook[i]), "%s: cannot run %s: %s", hook[i],
+                         program[i], strerror(errno));
+    if (c->n_allow && c->firewall == FIREWALL_OFF)
+        conf_warn(f, conf_mark_of(f, c, "allow"), "allow: without effect with firewall: off");
+}
+
 static void check(struct conf *f, const struct client_config *c)
 {
     static const char *const keys[] = { "private_key_file", "private_key", NULL };
@@ -182,6 +255,7 @@ static void check(struct conf *f, const struct client_config *c)
                   "keepalive: RFC 8085 advises %u s or more; less is for a NAT or firewall that "
                   "forgets sooner",
                   KEEPALIVE_ADVISED_S);
+    check_host(f, c);
     if (conf_given(f, c, "routers"))
         router_list(f, c);
     else

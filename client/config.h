@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "proto/addr.h"
+#include "proto/host/port.h"
 #include "proto/limits.h"
 
 #define DEVICE_LEN_MAX 15
@@ -23,7 +24,26 @@ enum configure_mode {
     CONFIGURE_NONE,
 };
 
+enum firewall_mode {
+    FIREWALL_ON,
+    FIREWALL_OFF,
+};
+
+enum dns_mode {
+    DNS_AUTO,
+    DNS_OFF,
+};
+
+enum hook_privileges {
+    HOOK_NONE, /* no capability */
+    HOOK_ALL,  /* what the client was started with */
+};
+
 #define CONFIG_ROUTERS 8u
+#define CONFIG_ROUTES  16u /* of the client's own */
+#define CONFIG_ALLOW   32u
+#define NETNS_LEN_MAX  63u
+#define HOOK_LEN_MAX   255u
 
 struct client_router {
     char host[HOST_LEN_MAX + 1]; /* name or IPv4 address */
@@ -48,7 +68,21 @@ struct client_config {
     uint16_t mtu;  /* most inner MTU, 1280..9000; 0: what the path allows */
     enum configure_mode configure;
     bool default_route;
-    uint32_t metric;      /* of the default route, 2048 */
+    uint32_t metric;                    /* of the default route, 2048 */
+    uint32_t table;                     /* of it and of the extra routes; 254: main */
+    struct prefix route[CONFIG_ROUTES]; /* extra ones through the router */
+    unsigned n_route;
+    char lan[DEVICE_LEN_MAX + 1]; /* gets the delegated prefix; "": none */
+    enum firewall_mode firewall;
+    struct conf_port allow[CONFIG_ALLOW]; /* let in by the firewall */
+    unsigned n_allow;
+    char netns[NETNS_LEN_MAX + 1];        /* the TAP's namespace; "": this one */
+    char bind_device[DEVICE_LEN_MAX + 1]; /* the UDP sockets' link; "": any */
+    uint32_t fwmark;                      /* of what they send; 0: none */
+    enum dns_mode dns;
+    char on_up[HOOK_LEN_MAX + 1], on_down[HOOK_LEN_MAX + 1], on_change[HOOK_LEN_MAX + 1];
+    uint16_t hook_timeout_s;
+    enum hook_privileges hook_privileges;
     uint16_t keepalive_s; /* 0: what the router says */
     uint16_t hold_s;
     char control[108]; /* control socket: a path, or @NAME; client_config_finish() makes ""

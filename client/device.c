@@ -36,6 +36,7 @@
 #define RETRY_FIRST  (1 * NS_PER_S)
 #define RETRY_MOST   (30 * NS_PER_S)
 #define REPAIR_PAUSE (1 * NS_PER_S)
+#define LAN_LOOK     (10 * NS_PER_S) /* nobody tells what happens to the LAN's link */
 
 void device_tell(const struct device_config *c, const char *fmt, ...)
 {
@@ -230,9 +231,11 @@ int device_open(const struct device_config *c, struct device **ret)
     d->cfg.name = d->name;
     d->ifindex = tap_ifindex(d->tap);
     d->unreachable_metric = unreachable_metric(d->name);
+    device_sweep(d);
     err = bring_up(d);
     if (err < 0)
         goto fail;
+    device_open_lan(d);
     *ret = d;
     return 0;
 fail:
@@ -288,7 +291,11 @@ static void apply_link(struct device *d, const struct device_want *w, const stru
     /* below 1280 the kernel had no IPv6 on the device; now it has, with the kernel's defaults */
     if (err >= 0 && link->mtu < INNER_MTU_MIN) {
         (void)nl_link_no_addresses(d->nl, d->ifindex);
-        set_up_ipv6(d);
+        if (!d->cfg.elsewhere)
+            set_up_ipv6(d);
+        else /* /proc/sys shows the namespace this thread is in, and that one has been left */
+            device_tell(&d->cfg, "%s: an MTU below 1280 took IPv6 off it; restart the client",
+                        d->name);
     }
     if (!mac_eq(link->mac, w->mac)) {
         if (!fresh)
@@ -338,7 +345,9 @@ static int reconcile(struct device *d, const struct device_want *w, bool fresh)
         return -ENODEV;
     if (d->cfg.configure != CONFIGURE_NONE) {
         device_apply_addresses(d, w);
+        device_trim_lan(d, w);
         device_apply_routes(d, w);
+        device_apply_lan(d, w);
     }
     return late ? apply_carrier(d, w, &link) : 0;
 }
@@ -364,7 +373,7 @@ int device_apply(struct device *d, const struct device_want *w, mono_ns now)
         return -ENODEV;
     }
     d->serial = w->serial;
-    d->retry_at = NEVER;
+    d->retry_at = d->lan.ifindex ? now + LAN_LOOK : NEVER;
     if (d->failed) {
         d->retry_at = now + d->retry_pause;
         d->retry_pause = time_earlier(2 * d->retry_pause, RETRY_MOST);
@@ -426,8 +435,10 @@ void device_close(struct device *d)
 {
     if (!d)
         return;
-    if (d->nl && d->ifindex && d->cfg.configure != CONFIGURE_NONE)
+    if (d->nl && d->ifindex) {
+        device_close_lan(d);
         device_remove_routes(d);
+    }
     nl_close(d->nl);
     tap_close(d->tap);
     free(d);

@@ -27,7 +27,13 @@ struct device_config {
     const char *name;              /* TAP name, see tap_name_ok() */
     enum configure_mode configure; /* who sets addresses and routes */
     uint32_t metric;               /* of the default route and the extra routes */
-    bool default_route; /* as configured; tells `configure: ra` to hear router lifetimes */
+    bool default_route;         /* as configured; tells `configure: ra` to hear router lifetimes */
+    uint32_t table;             /* of the default route and the extra routes; 0: main */
+    const struct prefix *route; /* @n_route extra ones of the client's own; outlive the device */
+    unsigned n_route;
+    const char *lan; /* link that gets the delegated prefixes, NULL or "": none; outlives the device
+                      */
+    bool elsewhere;  /* the caller leaves the device's network namespace after device_open() */
     /* one line, no newline, that a person should read; may be NULL */
     void (*warn)(void *arg, const char *line);
     void *warn_arg;
@@ -69,8 +75,12 @@ bool device_carrier(const struct device *d);
  */
 uint64_t device_requests(const struct device *d);
 
-/* device_close() - take back what would outlive the device (unreachable routes) and close it; NULL
- * is fine */
+/* device_lan_prefix() - what of the delegated prefix @p goes to the LAN: the first /64 of it, or
+ * all of a longer one */
+struct prefix device_lan_prefix(struct prefix p);
+
+/* device_close() - take back what would outlive the device (unreachable routes, what was done for a
+ * LAN) and close it; NULL is fine */
 void device_close(struct device *d);
 
 #endif

@@ -5,7 +5,8 @@
  * lo, by the protocol and a metric made of the device's name. A route is told from another by
  * {destination, metric}, as the kernel does. Where the place of one is taken (two clients on one
  * host, whose segments may even be the same) all of ours move to the next metric: the other's stay
- * first, ours are there when those go.
+ * first, ours are there when those go. `table:` holds the default route and the extra ones; what is
+ * on link or unreachable is in the main table always.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +15,10 @@
 
 #define ON_LINK_METRIC 256u /* as the kernel's own prefix routes */
 #define SHIFT_MAX      15u  /* as many clients on one host, and one */
-#define ROUTES_WANTED  (2 + ROUTES_MAX + DELEGATED_PER_MEMBER)
+#define TABLE_MAIN     254u /* RT_TABLE_MAIN */
+#define ROUTES_WANTED  (2 + ROUTES_MAX + CONFIG_ROUTES + DELEGATED_PER_MEMBER + LAN_SWITCHES)
+
+_Static_assert(ROUTES_WANTED <= HAVE_MAX, "all of ours can be listed");
 
 static bool prefix_same(struct prefix a, struct prefix b)
 {
@@ -24,7 +28,7 @@ static bool prefix_same(struct prefix a, struct prefix b)
 /* same_place() - would the kernel take one for the other? */
 static bool same_place(const struct nl_route *a, const struct nl_route *b)
 {
-    return prefix_same(a->dst, b->dst) && a->metric == b->metric;
+    return prefix_same(a->dst, b->dst) && a->metric == b->metric && a->table == b->table;
 }
 
 static bool route_same(const struct nl_route *a, const struct nl_route *b)
@@ -49,12 +53,29 @@ static void want_route(struct route_list *l, const struct nl_route *r)
         l->r[l->n++] = *r;
 }
 
+static uint32_t table_of(const struct device *d)
+{
+    return d->cfg.table ? d->cfg.table : TABLE_MAIN;
+}
+
+static struct nl_route unreachable(const struct device *d, struct prefix dst)
+{
+    return (struct nl_route){
+        .type = NL_UNREACHABLE,
+        .protocol = DEVICE_ROUTE_PROTOCOL,
+        .metric = d->unreachable_metric,
+        .table = TABLE_MAIN,
+        .dst = dst,
+    };
+}
+
 static void wanted_routes(const struct device *d, const struct device_want *w, struct route_list *l)
 {
     const struct nl_route on_link = {
         .ifindex = d->ifindex,
         .metric = ON_LINK_METRIC + d->metric_shift,
         .protocol = DEVICE_ROUTE_PROTOCOL,
+        .table = TABLE_MAIN,
     };
     const struct nl_route through = {
         .ifindex = d->ifindex,
@@ -63,14 +84,17 @@ static void wanted_routes(const struct device *d, const struct device_want *w, s
         .metric = d->cfg.metric + d->metric_shift,
         .protocol = DEVICE_ROUTE_PROTOCOL,
         .pref = NL_PREF_LOW,
+        .table = TABLE_MAIN,
     };
     struct nl_route r;
 
     l->n = 0;
     for (unsigned i = 0; i < w->n_delegated && i < DELEGATED_PER_MEMBER; i++) {
-        r = (struct nl_route){ .type = NL_UNREACHABLE, .protocol = DEVICE_ROUTE_PROTOCOL };
-        r.metric = d->unreachable_metric;
-        r.dst = w->delegated[i];
+        r = unreachable(d, w->delegated[i]);
+        want_route(l, &r);
+    }
+    for (unsigned i = 0; i < d->lan.n_turned; i++) {
+        r = unreachable(d, d->lan.turned[i].marker);
         want_route(l, &r);
     }
     if (d->cfg.configure != CONFIGURE_NETLINK)
@@ -81,10 +105,15 @@ static void wanted_routes(const struct device *d, const struct device_want *w, s
         want_route(l, &r);
     }
     r = through;
+    r.table = table_of(d);
     if (w->default_route)
         want_route(l, &r);
     for (unsigned i = 0; i < w->n_route && i < ROUTES_MAX; i++) {
         r.dst = w->route[i];
+        want_route(l, &r);
+    }
+    for (unsigned i = 0; i < d->cfg.n_route && i < CONFIG_ROUTES; i++) {
+        r.dst = d->cfg.route[i];
         want_route(l, &r);
     }
 }
@@ -102,10 +131,16 @@ static void route_failure(struct device *d, int err, const char *verb, const str
 static int our_routes(struct device *d)
 {
     int n = nl_route_list(d->nl, 0, DEVICE_ROUTE_PROTOCOL, 0, d->have_route, HAVE_MAX);
-    int kept = 0;
+    int kept = 0, more = 0;
 
     if (n > (int)HAVE_MAX)
         n = HAVE_MAX;
+    if (n >= 0 && table_of(d) != TABLE_MAIN)
+        more = nl_route_list(d->nl, 0, DEVICE_ROUTE_PROTOCOL, table_of(d), d->have_route + n,
+                             HAVE_MAX - (unsigned)n);
+    if (more < 0)
+        return more;
+    n = n + more > (int)HAVE_MAX ? (int)HAVE_MAX : n + more;
     for (int i = 0; i < n; i++) {
         const struct nl_route r = d->have_route[i];
 
@@ -122,7 +157,7 @@ static bool may_shift(struct device *d, const struct nl_route *r)
 
     if (r->type != NL_UNICAST || d->metric_shift >= SHIFT_MAX || r->metric == UINT32_MAX)
         return false;
-    int n = nl_route_list(d->nl, d->ifindex, 0, 0, have, HAVE_MAX);
+    int n = nl_route_list(d->nl, d->ifindex, 0, r->table, have, HAVE_MAX);
     for (int i = 0; i < n && i < (int)HAVE_MAX; i++)
         if (same_place(&have[i], r))
             return false;

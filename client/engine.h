@@ -41,6 +41,7 @@ struct client_engine {
     struct pmtu pmtu;
     struct device_want want;
     struct settings settings; /* of the last confirmed login or settings message */
+    uint32_t settings_serial; /* bumped when they may have changed */
     mono_ns hold_until;       /* HELD: when the device is taken down */
     mono_ns carrier_at;       /* carrier comes on then at the latest; NEVER nothing waits */
     mono_ns withdraw_at;      /* carrier goes off then (after the last RA); NEVER */

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "client/firewall.h"
+#include "client/hooks.h"
 #include "client/report.h"
 #include "proto/frame.h"
 #include "proto/host/clock.h"
@@ -21,8 +23,11 @@
 #include "proto/host/lockdown.h"
 #include "proto/host/log.h"
 #include "proto/host/loop.h"
+#include "proto/host/namespace.h"
 #include "proto/host/netlink.h"
+#include "proto/host/nft.h"
 #include "proto/host/resolve.h"
+#include "proto/host/runner.h"
 #include "proto/host/seccomp.h"
 #include "proto/host/tap.h"
 #include "proto/mac.h"
@@ -62,10 +67,14 @@ struct io {
     struct device *device;
     uint32_t applied; /* serial of the want the device has */
     struct nl *nl;
-    struct nl_watch *watch;
+    struct nl_watch *watch;     /* of the underlay, and of the device unless that is elsewhere */
+    struct nl_watch *dev_watch; /* in the device's namespace (`netns:`) */
+    struct nft *firewall;
+    struct hooks *hooks;
+    uint32_t told_want, told_settings; /* serials that the hooks have heard of */
     struct resolver *resolver;
     struct control_server *control;
-    struct ev_io tap_read, watch_read;
+    struct ev_io tap_read, watch_read, dev_watch_read, hooks_read;
     struct entropy_source entropy;
     mono_ns started;
     unsigned resolving;        /* which router's name is looked up */
@@ -192,7 +201,10 @@ static void sock_open(struct io *io, struct sock *s, const struct client_sock *w
 {
     static struct log_limit limit = LOG_LIMIT(3, 60 * NS_PER_S);
     struct endpoint any = { .port = be16_of(want->port) };
-    struct udp_opts opts = { .sock = s->number, .note_refused = true };
+    struct udp_opts opts = { .sock = s->number,
+                             .note_refused = true,
+                             .device = io->conf->bind_device,
+                             .mark = io->conf->fwmark };
 
     if (now < s->retry_at)
         return;
@@ -203,7 +215,9 @@ static void sock_open(struct io *io, struct sock *s, const struct client_sock *w
             snprintf(port, sizeof(port), "UDP port %u", want->port);
         log_limited(&limit, now, LOG_LEVEL_WARN, "cannot open %s: %s; trying again%s", port,
                     strerror(-err),
-                    err == -EADDRINUSE ? " (is another client running? leave out port:)" : "");
+                    err == -EADDRINUSE ? " (is another client running? leave out port:)"
+                    : err == -ENODEV   ? " (bind_device: names no link that is there)"
+                                       : "");
         s->retry_at = now + SOCK_RETRY;
         return;
     }
@@ -310,7 +324,10 @@ static bool find_path(struct io *io, mono_ns at)
 
     if (!io->nl || be32_get(to.ip) == 0)
         return false;
-    if (nl_path_get(io->nl, to.ip, &now) == 0)
+    struct nl_link link = { .ifindex = 0 };
+    if (io->conf->bind_device[0] && nl_link_get_name(io->nl, io->conf->bind_device, &link) < 0)
+        return false; /* it may come, and the watch tells */
+    if (nl_path_get_by(io->nl, to.ip, link.ifindex, io->conf->fwmark, &now) == 0)
         client_engine_path(&io->engine, (uint16_t)(now.mtu > UINT16_MAX ? UINT16_MAX : now.mtu),
                            at);
     bool other = memcmp(&now, &io->path, sizeof(now)) != 0;
@@ -376,6 +393,29 @@ static void write_frames(struct io *io)
         device_gone(io);
 }
 
+/* tell_hooks() - programs hear of what has changed, when it has been applied */
+static void tell_hooks(struct io *io)
+{
+    const struct client_engine *e = &io->engine;
+    const struct device_want *w = client_engine_want(e);
+
+    if (!io->hooks ||
+        (w->serial == io->told_want && (e->settings_serial == io->told_settings || !w->carrier)))
+        return;
+    io->told_want = w->serial;
+    io->told_settings = e->settings_serial;
+    struct hook_state s = { .up = w->carrier,
+                            .want = *w,
+                            .router = e->tunnel.router,
+                            .seen = e->settings.seen,
+                            .n_dns = e->settings.n_dns,
+                            .n_search = e->settings.n_search };
+    snprintf(s.router_name, sizeof(s.router_name), "%s", e->cfg->router[e->tunnel.which].host);
+    memcpy(s.dns, e->settings.dns, sizeof(s.dns));
+    memcpy(s.search, e->settings.search, sizeof(s.search));
+    hooks_update(io->hooks, &s);
+}
+
 /* After every call of the engine; the order is engine.h's. */
 static void turn(struct io *io, mono_ns now)
 {
@@ -389,6 +429,8 @@ static void turn(struct io *io, mono_ns now)
     if (!io->stopping)
         start_resolve(io, now);
     report(io);
+    if (!io->stopping)
+        tell_hooks(io);
     watch_writable(io);
     mono_ns d = time_earlier(client_engine_deadline(&io->engine, now), device_deadline(io->device));
     loop_deadline(&io->loop, time_earlier(d, sock_deadline(io)));
@@ -443,8 +485,12 @@ static void on_watch(struct ev_loop *ev, struct ev_io *w, int what)
 
     (void)ev;
     (void)what;
-    if (nl_watch_read(io->watch, &e) < 0)
+    if (nl_watch_read(w == &io->dev_watch_read ? io->dev_watch : io->watch, &e) < 0)
         return;
+    if (w == &io->dev_watch_read)
+        e.what &= ~(unsigned)NL_UNDERLAY; /* of the device's namespace: not ours */
+    else if (io->dev_watch)
+        e.what &= NL_UNDERLAY | NL_LOST;
     if (device_event(io->device, &e) &&
         device_apply(io->device, client_engine_want(&io->engine), now) == -ENODEV) {
         device_gone(io);
@@ -456,6 +502,15 @@ static void on_watch(struct ev_loop *ev, struct ev_io *w, int what)
         client_engine_network_changed(&io->engine, now);
     client_engine_tick(&io->engine, now, entropy_at(&io->entropy, now), &io->out);
     turn(io, now);
+}
+
+static void on_hooks(struct ev_loop *ev, struct ev_io *w, int what)
+{
+    struct io *io = w->data;
+
+    (void)what;
+    if (!hooks_readable(io->hooks))
+        ev_io_stop(ev, w);
 }
 
 static void on_deadline(void *ctx)
@@ -506,9 +561,77 @@ static int open_device(struct io *io)
         .configure = io->conf->configure,
         .metric = io->conf->metric,
         .default_route = io->conf->default_route,
+        .table = io->conf->table,
+        .route = io->conf->route,
+        .n_route = io->conf->n_route,
+        .lan = io->conf->lan,
+        .elsewhere = io->conf->netns[0] != '\0',
         .warn = warn_line,
     };
     return device_open(&dc, &io->device) ? EX_OSERR : 0;
+}
+
+/* A host that is suddenly reachable worldwide is not left open because its kernel cannot filter. */
+static int open_firewall(struct io *io)
+{
+    char why[256];
+
+    if (firewall_open(io->conf, &io->firewall, why, sizeof(why)) == 0)
+        return 0;
+    log_error("cannot set up the packet filter (nftables): %s. It keeps the Internet from reaching "
+              "this host through %s; firewall: off in the configuration goes without",
+              why, io->conf->device);
+    return EX_OSERR;
+}
+
+/* What lives in the device's namespace. */
+static int open_there(struct io *io)
+{
+    int code = open_device(io);
+
+    if (code == 0)
+        code = open_firewall(io);
+    if (code == 0 && io->conf->netns[0] &&
+        nl_watch_open(device_ifindex(io->device), &io->dev_watch)) {
+        log_error("cannot talk to the kernel's netlink in namespace %s", io->conf->netns);
+        code = EX_OSERR;
+    }
+    return code;
+}
+
+static int open_device_side(struct io *io)
+{
+    const char *name = io->conf->netns;
+    int home, err;
+
+    if (!name[0])
+        return open_there(io);
+    err = namespace_enter(name, &home);
+    if (err) {
+        log_error("cannot enter the network namespace %s: %s%s%s", name, strerror(-err),
+                  err == -ENOENT ? "; make it: ip netns add " : "", err == -ENOENT ? name : "");
+        return err == -EPERM ? EX_NOPERM : EX_OSERR;
+    }
+    int code = open_there(io);
+    if (namespace_leave(home)) {
+        log_error("cannot go back from the network namespace %s", name);
+        code = EX_OSERR;
+    }
+    return code;
+}
+
+static void warn_hook(const char *line)
+{
+    log_warn("%s", line);
+}
+
+static int open_hooks(struct io *io, struct runner *runner)
+{
+    int err = hooks_open(io->conf, runner, warn_hook, &io->hooks);
+
+    if (err)
+        log_error("cannot run programs: %s", strerror(-err));
+    return err ? EX_OSERR : 0;
 }
 
 static int open_netlink(struct io *io)
@@ -516,7 +639,7 @@ static int open_netlink(struct io *io)
     int err = nl_open(&io->nl);
 
     if (!err)
-        err = nl_watch_open(device_ifindex(io->device), &io->watch);
+        err = nl_watch_open(io->dev_watch ? 0 : device_ifindex(io->device), &io->watch);
     if (err)
         log_error("cannot talk to the kernel's netlink: %s", strerror(-err));
     return err ? EX_OSERR : 0;
@@ -540,10 +663,12 @@ static int give_up_the_rest(struct io *io)
     return lockdown(keep, low_port ? 2 : 1, SECCOMP_WRITE_FILES | SECCOMP_NAMES) ? EX_OSERR : 0;
 }
 
-static int open_all(struct io *io)
+static int open_all(struct io *io, struct runner *runner)
 {
-    int code;
+    int code = open_hooks(io, runner);
 
+    if (code)
+        return code;
     if (loop_open(&io->loop, on_deadline, on_signal, io)) {
         log_error("cannot start the event loop");
         return EX_OSERR;
@@ -551,7 +676,7 @@ static int open_all(struct io *io)
     if (loop_signal(&io->loop, SIGTERM) || loop_signal(&io->loop, SIGINT) ||
         loop_signal(&io->loop, SIGHUP))
         return EX_SOFTWARE;
-    if ((code = open_device(io)) || (code = open_netlink(io)))
+    if ((code = open_device_side(io)) || (code = open_netlink(io)))
         return code;
     if (resolve_open(&io->resolver, io->loop.ev, on_resolved, io))
         return EX_OSERR;
@@ -565,6 +690,16 @@ static void start(struct io *io)
     ev_io_init(&io->watch_read, on_watch, nl_watch_fd(io->watch), EV_READ);
     io->tap_read.data = io->watch_read.data = io;
     ev_io_start(io->loop.ev, &io->watch_read);
+    if (io->dev_watch) {
+        ev_io_init(&io->dev_watch_read, on_watch, nl_watch_fd(io->dev_watch), EV_READ);
+        io->dev_watch_read.data = io;
+        ev_io_start(io->loop.ev, &io->dev_watch_read);
+    }
+    if (io->hooks) {
+        ev_io_init(&io->hooks_read, on_hooks, hooks_fd(io->hooks), EV_READ);
+        io->hooks_read.data = io;
+        ev_io_start(io->loop.ev, &io->hooks_read);
+    }
     report_start(io->conf);
     turn(io, io->started);
 }
@@ -586,9 +721,12 @@ static void close_all(struct io *io)
         sock_close(io, &io->sock[i]);
     control_close(io->control);
     resolve_close(io->resolver);
+    hooks_close(io->hooks);
     nl_watch_close(io->watch);
+    nl_watch_close(io->dev_watch);
     nl_close(io->nl);
     device_close(io->device);
+    nft_close(io->firewall);
     if (io->loop.ev)
         loop_close(&io->loop);
     client_engine_wipe(&io->engine);
@@ -629,15 +767,16 @@ static struct io *io_new(const struct client_config *c)
     return io;
 }
 
-int client_run(const struct client_config *c)
+int client_run(const struct client_config *c, struct runner *runner)
 {
     struct io *io = io_new(c);
 
     if (!io) {
         log_error("out of memory");
+        runner_close(runner);
         return EX_OSERR;
     }
-    io->exit_code = open_all(io);
+    io->exit_code = open_all(io, runner);
     if (io->exit_code == 0) {
         start(io);
         loop_notify("READY=1");

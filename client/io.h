@@ -5,9 +5,12 @@
 
 #include "client/config.h"
 
+struct runner;
+
 /* client_run() - run in the foreground until SIGTERM or SIGINT
  * @c: loaded; the caller frees it afterwards
+ * @runner: runs hooks and the resolver's programs; ended here
  * Return: exit code (sysexits) */
-int client_run(const struct client_config *c);
+int client_run(const struct client_config *c, struct runner *runner);
 
 #endif

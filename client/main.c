@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c - sixtap-client: what the common command line (proto/host/cli.h) needs to know of the
  * client */
+#include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "client/config.h"
@@ -8,17 +10,26 @@
 #include "proto/host/cli.h"
 #include "proto/host/lockdown.h"
 #include "proto/host/log.h"
+#include "proto/host/runner.h"
 #include "proto/seal.h"
 
 static int run(const struct cli_opts *o)
 {
     struct client_config c;
-    if (client_config_load(&c, o->config, stderr) != 0)
+    struct runner *runner;
+    int err = runner_open(&runner); /* before there are keys in memory */
+    if (err) {
+        fprintf(stderr, "cannot start a process: %s\n", strerror(-err));
+        return EX_OSERR;
+    }
+    if (client_config_load(&c, o->config, stderr) != 0) {
+        runner_close(runner);
         return EX_CONFIG;
+    }
     log_setup(o->verbose);
     lockdown_memory(&c, sizeof(c));
     crypto_log();
-    int rc = client_run(&c);
+    int rc = client_run(&c, runner);
     client_config_free(&c);
     return rc;
 }

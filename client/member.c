@@ -66,6 +66,7 @@ void member_settings(struct client_engine *e, const struct turn *t)
 {
     struct device_want w = wish(e, &e->settings);
 
+    e->settings_serial++;
     if (e->want.created && !mac_eq(w.mac, e->want.mac))
         turn_event(t, (struct client_event){ .kind = EVENT_MAC_CHANGED, .mac = w.mac });
     if (e->want.carrier && !same_net(&w, &e->want))

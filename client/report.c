@@ -218,6 +218,18 @@ static struct json_object *addresses_of(const struct device_want *w)
     return list;
 }
 
+static struct json_object *prefixes_of(const struct prefix *p, unsigned n)
+{
+    struct json_object *list = json_object_new_array();
+    char ip[IP6_TEXT_LEN], text[IP6_TEXT_LEN + 4];
+
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(text, sizeof(text), "%s/%u", ip6_text(ip, p[i].addr), p[i].len);
+        json_add_text(list, text);
+    }
+    return list;
+}
+
 static void put_network(struct json_object *o, const struct client_engine *e,
                         const struct device *d)
 {
@@ -233,6 +245,8 @@ static void put_network(struct json_object *o, const struct client_engine *e,
     json_object_object_add(o, "addresses", addresses_of(w));
     snprintf(prefix, sizeof(prefix), "%s/%u", ip6_text(ip, w->segment.addr), w->segment.len);
     json_put_text(o, "prefix", prefix);
+    json_object_object_add(o, "delegated", prefixes_of(w->delegated, w->n_delegated));
+    json_put_bool(o, "firewall", e->cfg->firewall == FIREWALL_ON);
     json_put_bool(o, "carrier", device_carrier(d));
     json_put_bool(o, "default_route", w->default_route);
     json_put_number(o, "mtu", w->mtu);

@@ -98,7 +98,7 @@ class SixTap(Driver):
         self.spawn(HUB, self.router_bin, "run", "-c", self.file("router.yaml", conf), env=self.env)
 
     def start_client(self, k):
-        conf = "router: %s:%d\nrouter_key: %s\nprivate_key_file: %d.key\ndevice: %s\nmtu: %d\n" % (
+        conf = "router: %s:%d\nrouter_key: %s\nprivate_key_file: %d.key\ndevice: %s\nmtu: %d\nfirewall: off\n" % (
             ROUTER, self.port, self.public[0], k, self.device, INNER_MTU)
         self.spawn(client_ns(k), self.client_bin, "run", "-c", self.file("c%d.yaml" % k, conf), env=self.env)
 

@@ -201,7 +201,7 @@ def write_configs(build, folder, runs):
         listed.append(f"  - {{ name: c{i}, public_key: {key('sixtap-client', f'c{i}.key')} }}\n")
         files.append(folder / f"c{i}.yaml")
         files[-1].write_text(f"router: {ROUTER_IP}:6464\nrouter_key: {router_key}\n"
-                             f"private_key_file: c{i}.key\ndevice: tap6\n")
+                             f"private_key_file: c{i}.key\ndevice: tap6\nfirewall: off\n")
     (folder / "router.yaml").write_text(
         f"listen: {ROUTER_IP}:6464\nprivate_key_file: router.key\nprefix: 2001:db8:1::/64\n"
         "uplink: { mode: routed, device: sixtap0 }\nclients:\n" + "".join(listed))

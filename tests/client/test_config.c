@@ -133,6 +133,32 @@ static const struct refusal refusals[] = {
     { BASE "hold: 1 h\n", "client.yaml:4:7: hold: \"1 h\" is not a number; allowed: 0..3600 s\n" },
     { BASE "device: a-name-of-16-char\n", "client.yaml:4:9: device: \"a-name-of-16-char\" is too "
                                           "long; allowed: 1..15 letters, digits, . _ -\n" },
+    { BASE "table: 0\n",
+      "client.yaml:4:8: table: \"0\" is out of range; allowed: 1..4294967295\n" },
+    { BASE "table: 255\n", "client.yaml:4:8: table: 255 is the kernel's table local\n" },
+    { BASE "configure: ra\ntable: 100\nroutes: [ '2001:db8:7::/48' ]\n",
+      "client.yaml:5:8: table: only with configure: netlink\n"
+      "client.yaml:6:9: routes: only with configure: netlink\n" },
+    { BASE "routes: [ '2001:db8:7::1/48' ]\n",
+      "client.yaml:4:11: routes: host bits set in 2001:db8:7::1/48; did you mean "
+      "2001:db8:7::/48?\n" },
+    { BASE "lan: {}\n", "client.yaml:4:6: lan.device is missing: the link to the LAN\n" },
+    { BASE "lan: { device: tap6 }\n",
+      "client.yaml:4:16: lan.device: this is the tunnel's own device\n" },
+    { BASE "configure: none\nlan: { device: eth1 }\n",
+      "client.yaml:5:16: lan: not with configure: none; allowed: netlink, ra\n" },
+    { BASE "firewall: maybe\n",
+      "client.yaml:4:11: firewall: \"maybe\" is not known; allowed: on, off\n" },
+    { BASE "allow: [ tcp/22, 22 ]\n",
+      "client.yaml:4:18: allow: \"22\" does not start with tcp/ or udp/; allowed: a list of at "
+      "most 32 tcp/PORT, udp/PORT\n" },
+    { BASE "allow: [ udp/0 ]\n", "client.yaml:4:10: allow: \"0\" is not a port number 1..65535; "
+                                 "allowed: a list of at most 32 tcp/PORT, udp/PORT\n" },
+    { BASE "netns: ../x\n", "client.yaml:4:8: netns: \"../x\" has a character that is not "
+                            "allowed; allowed: 1..63 letters, digits, . _ -\n" },
+    { BASE "on_up: no-such-program\n", NULL },
+    { BASE "hook_timeout: 301\n",
+      "client.yaml:4:15: hook_timeout: \"301\" is out of range; allowed: 1..300 s\n" },
     { BASE "psk: hunter2\n",
       "client.yaml:4:6: psk: a text of 7 characters that is not a secret; allowed: 32 octets in "
       "base64 (44 "
@@ -165,7 +191,10 @@ static void every_refusal_has_its_line(void **state)
         struct client_config c = { 0 };
         int problems, want = 0;
         char *out = read_text(refusals[i].text, &c, &problems);
-        assert_string_equal(out, refusals[i].lines);
+        if (refusals[i].lines)
+            assert_string_equal(out, refusals[i].lines);
+        else /* with the path of this run in it */
+            assert_non_null(strstr(out, "client.yaml:4:8: on_up: cannot run /tmp/sixtap-client-"));
         for (const char *p = out; *p; p++)
             want += *p == '\n';
         assert_int_equal(problems, want);
@@ -218,6 +247,13 @@ static void minimal_form(void **state)
     assert_int_equal(c.hold_s, 30);
     assert_int_equal(c.n_routers, 1);
     assert_int_equal(c.fail_back_s, 60);
+    assert_int_equal(c.table, 254);
+    assert_int_equal(c.firewall, FIREWALL_ON);
+    assert_int_equal(c.dns, DNS_AUTO);
+    assert_int_equal(c.hook_timeout_s, 10);
+    assert_int_equal(c.hook_privileges, HOOK_NONE);
+    assert_string_equal(c.lan, "");
+    assert_string_equal(c.netns, "");
     client_config_free(&c);
     free(out);
 }
@@ -248,6 +284,46 @@ static void every_key_arrives(void **state)
     assert_int_equal(c.hold_s, 0);
     snprintf(path, sizeof(path), "%s/c.sock", dir);
     assert_string_equal(c.control, path);
+    client_config_free(&c);
+    free(out);
+}
+
+static void every_key_of_the_host_arrives(void **state)
+{
+    (void)state;
+    struct client_config c;
+    int problems;
+    char *out = read_text(
+        BASE "table: 100\nroutes: [ '2001:db8:7::/48', 'fd00::/8' ]\nlan: { device: eth1 }\n"
+             "firewall: on\nallow: [ tcp/22, udp/51820 ]\nnetns: blue\nbind_device: eth0\n"
+             "fwmark: 42\ndns: off\non_up: /bin/true\non_down: /bin/false\non_change: /bin/sh\n"
+             "hook_timeout: 3 s\nhook_privileges: all\n",
+        &c, &problems);
+    assert_string_equal(out, "");
+    assert_int_equal(c.table, 100);
+    assert_int_equal(c.n_route, 2);
+    assert_int_equal(c.route[0].len, 48);
+    assert_int_equal(c.route[1].addr.b[0], 0xfd);
+    assert_string_equal(c.lan, "eth1");
+    assert_int_equal(c.n_allow, 2);
+    assert_int_equal(c.allow[0].protocol, 6);
+    assert_int_equal(c.allow[0].port, 22);
+    assert_int_equal(c.allow[1].protocol, 17);
+    assert_int_equal(c.allow[1].port, 51820);
+    assert_string_equal(c.netns, "blue");
+    assert_string_equal(c.bind_device, "eth0");
+    assert_int_equal(c.fwmark, 42);
+    assert_int_equal(c.dns, DNS_OFF);
+    assert_string_equal(c.on_up, "/bin/true");
+    assert_string_equal(c.on_down, "/bin/false");
+    assert_string_equal(c.on_change, "/bin/sh");
+    assert_int_equal(c.hook_timeout_s, 3);
+    assert_int_equal(c.hook_privileges, HOOK_ALL);
+    client_config_free(&c);
+    free(out);
+    out = read_text(BASE "firewall: off\nallow: [ tcp/22 ]\n", &c, &problems);
+    assert_int_equal(problems, 0);
+    assert_non_null(strstr(out, "warning: allow: without effect with firewall: off"));
     client_config_free(&c);
     free(out);
 }
@@ -380,6 +456,7 @@ int main(void)
         cmocka_unit_test(loose_key_files_are_refused),
         cmocka_unit_test(minimal_form),
         cmocka_unit_test(every_key_arrives),
+        cmocka_unit_test(every_key_of_the_host_arrives),
         cmocka_unit_test(list_of_routers),
         cmocka_unit_test(short_keepalive_warns),
         cmocka_unit_test(truncated_texts_do_no_harm),

@@ -566,8 +566,11 @@ class Lab:
         return self.router_daemon
 
     def client(self, name, ns, extra="", start=True, router_key=None):
-        """sixtap-client with the key called @name in @ns. @extra: lines of YAML."""
+        """sixtap-client with the key called @name in @ns. @extra: lines of YAML. Tests of the segment look at what the
+        tunnel brings, all of it, so the firewall is off unless @extra says otherwise."""
         self.key(name)
+        if not re.search(r"^firewall:", extra, re.M):
+            extra = "firewall: off\n" + extra
         conf = (f"router: {ROUTER4}:{PORT}\nrouter_key: {router_key or self.key('router', 'sixtap-router')}\n"
                 f"private_key_file: {name}.key\ndevice: {TAP}\n{extra}")
         c = Client(self, name, ns, "sixtap-client", conf)

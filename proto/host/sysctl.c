@@ -65,5 +65,8 @@ int sysctl_hold(const char *key)
 
 int sysctl_write(int fd, const char *value)
 {
-    return pwrite(fd, value, strlen(value), 0) < 0 ? -errno : 0;
+    /* the kernel takes a value at the start of the file only */
+    if (lseek(fd, 0, SEEK_SET) < 0 || write(fd, value, strlen(value)) < 0)
+        return -errno;
+    return 0;
 }

@@ -31,7 +31,7 @@ __attribute__((format(printf, 2, 3))) static void add(char *out, const char *fmt
 static void chain(const struct client_config *c, char *out, const char *hook, const char *types)
 {
     add(out, "chain %s {\ntype filter hook %s priority filter\npolicy accept\n", hook, hook);
-    add(out, "iifname != \"%s\" accept\n", c->device);
+    add(out, "iif != \"%s\" accept\n", c->device); /* by index: names can be changed */
     add(out, "ct state established,related accept\n");
     add(out, "icmpv6 type { %s } accept\n", types);
     for (unsigned i = 0; strcmp(hook, "input") == 0 && i < c->n_allow && i < CONFIG_ALLOW; i++)

@@ -5,7 +5,8 @@
  * tunnel's device, only this comes in, and to the LAN behind: answers to what was asked from here
  * (established, related), ICMPv6 that IPv6 does not work without, and, to this host alone, the
  * ports of `allow:`. It is one table of our own (proto/host/nft.h) that goes with this process,
- * however it ends; what other tables drop stays dropped. It names devices only, so it is set once.
+ * however it ends; what other tables drop stays dropped. It names the device only (which is to be
+ * there), so it is set once.
  *
  * Standards: RFC 4890 4.3.1, 4.3.2 (through a router), 4.4.1 (to a host); RFC 6092 (simple security
  * of a home's router, REC-10 and REC-49 in spirit).

@@ -11,6 +11,7 @@
 
 #include "client/firewall.h"
 #include "proto/host/nft.h"
+#include "proto/host/tap.h"
 #include "tests/host/netns.h"
 
 static bool have_netns;
@@ -39,6 +40,14 @@ static struct client_config config(void)
     return c;
 }
 
+static struct tap *device_of(const struct client_config *c)
+{
+    struct tap *t;
+
+    assert_int_equal(tap_open(c->device, TAP_ETHERNET, NULL, &t), 0);
+    return t;
+}
+
 /* Each of RFC 4890's types that must not be dropped is on the list of its chain. */
 static void types_of_the_rfc(void **state)
 {
@@ -58,7 +67,7 @@ static void types_of_the_rfc(void **state)
         const char *chain = strstr(text, row[i].chain);
         assert_non_null(chain);
         assert_non_null(strstr(chain, row[i].types));
-        assert_non_null(strstr(chain, "iifname != \"tap6\" accept\nct state established,related"));
+        assert_non_null(strstr(chain, "iif != \"tap6\" accept\nct state established,related"));
         assert_non_null(strstr(chain, "counter drop\n}"));
     }
 }
@@ -66,6 +75,7 @@ static void types_of_the_rfc(void **state)
 static void made_and_gone(void **state)
 {
     struct client_config c = config();
+    struct tap *t = device_of(&c);
     struct nft *nft = NULL;
     char err[256];
 
@@ -80,6 +90,7 @@ static void made_and_gone(void **state)
     all = ruleset();
     assert_null(strstr(all, "sixtap"));
     free(all);
+    tap_close(t);
 }
 
 /* The longest text there can be fits, and the kernel takes it. */
@@ -91,6 +102,7 @@ static void as_many_ports_as_there_may_be(void **state)
 
     (void)state;
     memcpy(c.device, "a-15-octet-name", 16);
+    struct tap *t = device_of(&c);
     c.n_allow = CONFIG_ALLOW;
     for (unsigned i = 0; i < CONFIG_ALLOW; i++)
         c.allow[i] = (struct conf_port){ i % 2 ? IPPROTO_UDP : IPPROTO_TCP, (uint16_t)(65535 - i) };
@@ -104,11 +116,13 @@ static void as_many_ports_as_there_may_be(void **state)
     }
     free(all);
     nft_close(nft);
+    tap_close(t);
 }
 
 static void off_and_refused(void **state)
 {
     struct client_config c = config();
+    struct tap *t = device_of(&c);
     struct nft *first = NULL, *second = (struct nft *)&c;
     char err[256] = "";
 
@@ -122,6 +136,7 @@ static void off_and_refused(void **state)
     assert_null(second);
     assert_true(err[0] != '\0');
     nft_close(first);
+    tap_close(t);
 }
 
 int main(void)

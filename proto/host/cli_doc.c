@@ -346,6 +346,9 @@ static void put_value(struct json_object *o, const struct conf_key *k)
     case CONF_PREFIX_LIST:
         put_items(o, k, "^" RE_IP6 "/[0-9]{1,3}$");
         return;
+    case CONF_PORT_LIST:
+        put_items(o, k, "^(tcp|udp)/[1-9][0-9]{0,4}$");
+        return;
     case CONF_DOMAIN_LIST:
         put_items(o, k, RE_DOMAIN);
         return;

@@ -8,7 +8,8 @@
 
 static bool is_list(const struct conf_key *k)
 {
-    return k->type == CONF_IP6_LIST || k->type == CONF_PREFIX_LIST || k->type == CONF_DOMAIN_LIST;
+    return k->type == CONF_IP6_LIST || k->type == CONF_PREFIX_LIST || k->type == CONF_DOMAIN_LIST ||
+           k->type == CONF_PORT_LIST;
 }
 
 static bool has_flag(const struct conf_key *k)

@@ -35,7 +35,7 @@ static bool literal(const struct conf_key *k)
     if (!k->def)
         return false;
     if (k->type == CONF_IP6_LIST || k->type == CONF_PREFIX_LIST || k->type == CONF_DOMAIN_LIST ||
-        k->type == CONF_LIST)
+        k->type == CONF_PORT_LIST || k->type == CONF_LIST)
         return strcmp(k->def, "[]") == 0;
     if (k->type == CONF_PATH || k->type == CONF_CONTROL || k->type == CONF_MAP)
         return k->type == CONF_PATH;

@@ -106,7 +106,7 @@ static bool of_others(struct device *d, struct prefix marker)
 
 static void accept_ra_key(char out[SYSCTL_MAX], const char *link)
 {
-    snprintf(out, SYSCTL_MAX, "net/ipv6/conf/%s/accept_ra", link);
+    snprintf(out, SYSCTL_MAX, "net/ipv6/conf/%.*s/accept_ra", IF_NAMESIZE - 1, link);
 }
 
 /* turn() - from @before to @after, when that is what it is and can be undone; its marker first
@@ -153,7 +153,7 @@ static bool listens(const struct device *d, const char *link)
     if (strcmp(link, "all") == 0 || strcmp(link, "default") == 0 || strcmp(link, "lo") == 0 ||
         strcmp(link, d->name) == 0 || strcmp(link, d->cfg.lan) == 0 || strlen(link) >= IF_NAMESIZE)
         return false;
-    snprintf(key, sizeof(key), "net/ipv6/conf/%s/disable_ipv6", link);
+    snprintf(key, sizeof(key), "net/ipv6/conf/%.*s/disable_ipv6", IF_NAMESIZE - 1, link);
     return sysctl_get(key, value, sizeof(value)) == 0 && strcmp(value, "0") == 0;
 }
 

@@ -43,7 +43,7 @@ static struct client_config config(void)
 /* within() - does @chain of the listed @rules have @rule? */
 static bool within(const char *rules, const char *chain, const char *rule)
 {
-    const char *at = strstr(rules, chain), *end = at ? strchr(at, '}') : NULL;
+    const char *at = strstr(rules, chain), *end = at ? strstr(at, "\n\t}") : NULL;
 
     assert_non_null(end);
     const char *found = strstr(at, rule);

@@ -25,7 +25,7 @@ struct reach {
     struct nl *nl;
     struct table owner; /* {prefix, length} -> slot that set it last */
     void *owner_mem;
-    char was_proxy[8], was_delay[16]; /* the WAN's settings before us; "": not changed */
+    char was_proxy[16], was_delay[16]; /* the WAN's settings before us; "": not changed */
     struct slot slot[];
 };
 

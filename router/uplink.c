@@ -165,7 +165,7 @@ static int preflight(const struct router_config *c)
 
 int uplink_open(const struct router_config *c, const uint8_t *hash_key, struct uplink *ret)
 {
-    struct uplink u = { NULL };
+    struct uplink u = { .tun = NULL };
 
     *ret = u;
     int err = preflight(c);
@@ -190,7 +190,7 @@ void uplink_close(struct uplink *u)
     nft_close(u->nat);
     nl_watch_close(u->link);
     tap_close(u->tun);
-    *u = (struct uplink){ NULL };
+    *u = (struct uplink){ .tun = NULL };
 }
 
 /* ---- what only the host can say ---- */

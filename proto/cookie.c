@@ -103,6 +103,8 @@ bool cookie_mac2_ok(const struct cookie_jar *j, const uint8_t *login, struct end
     uint8_t cookie[COOKIE_LEN], want[MAC12_LEN];
     bool good = false;
 
+    if (sodium_is_zero(login + MAC2_OFF, MAC12_LEN))
+        return false; /* what a LOGIN without a cookie has there: most of a flood */
     for (unsigned i = 0; i < 2; i++) {
         cookie_of(cookie, j->secret[i], from);
         mac2_of(want, cookie, login);

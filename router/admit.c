@@ -11,8 +11,6 @@
 
 #define BUSY_BACKOFF_S 10u
 #define ASSIGN_TRIES   16u
-#define COOKIES_PER_S  20u /* to one address */
-#define PROVEN_PER_S   20u /* LOGINs with a valid MAC2 from one address */
 #define INSIDE_PER_S                                                                               \
     2u /* LOGINs of a member inside its keypair; a rekey every two minutes needs one */
 #define INSIDE_BURST 4u
@@ -21,7 +19,8 @@ size_t admit_bytes(const struct router_config *c)
 {
     uint32_t n = members_tentatives(c);
     return carve_size(n * sizeof(struct tentative)) + carve_size(n * sizeof(uint32_t)) +
-           carve_size(table_bytes(n, 16)) + 2 * carve_size(sizeof(struct rate_by_ip)) + CARVE_ALIGN;
+           carve_size(table_bytes(n, 16)) + 2 * carve_size(sizeof(struct rate_by_place)) +
+           CARVE_ALIGN;
 }
 
 void admit_init(struct admit *ad, void *mem, const struct router_config *c,
@@ -48,10 +47,12 @@ void admit_init(struct admit *ad, void *mem, const struct router_config *c,
     for (uint32_t i = 0; i < n; i++)
         ad->free_t[i] = n - 1 - i;
     table_init(&ad->by_id, carve(&p, table_bytes(n, 16)), n, 16, hash_key);
-    ad->by_ip = carve(&p, sizeof(struct rate_by_ip));
-    memcpy(ad->by_ip->hash_key, hash_key, sizeof(ad->by_ip->hash_key));
-    ad->proven_by_ip = carve(&p, sizeof(struct rate_by_ip));
-    memcpy(ad->proven_by_ip->hash_key, hash_key, sizeof(ad->proven_by_ip->hash_key));
+    ad->cookies = carve(&p, sizeof(struct rate_by_place));
+    ad->proven_from = carve(&p, sizeof(struct rate_by_place));
+    for (unsigned i = 0; i < 4; i++) {
+        struct rate_by_place *r = i < 2 ? ad->cookies : ad->proven_from;
+        memcpy(i % 2 ? r->net.hash_key : r->ip.hash_key, hash_key, sizeof(r->ip.hash_key));
+    }
 }
 
 /* ---- the table of tentative keypairs ---- */
@@ -383,11 +384,21 @@ static bool needs_cookie(struct admit *ad, const struct hs_responder *hs, struct
     return !hs->payload.has_cookie || !cookie_fresh(&ad->jar, hs->payload.cookie, from);
 }
 
+/* One for @ip, and one for its /24. */
+static bool place_take(const struct admit *ad, struct rate_by_place *r, be32 ip, mono_ns now)
+{
+    uint32_t one = ad->conf->logins_per_address, all = ad->conf->logins_per_24;
+    be32 net = be32_of(be32_get(ip) & 0xffffff00u);
+
+    return rate_by_ip_take(&r->ip, ip, one, one, now) &&
+           rate_by_ip_take(&r->net, net, all, all, now);
+}
+
 /* A cookie is the only thing a stranger can make us send; an address gets few of them. */
 static void give_cookie(struct admit *ad, const struct dgram *d, mono_ns now, struct entropy *e,
                         uint8_t *reply, size_t *ret_len)
 {
-    if (!rate_by_ip_take(ad->by_ip, d->peer.ip, COOKIES_PER_S, COOKIES_PER_S, now))
+    if (!place_take(ad, ad->cookies, d->peer.ip, now))
         return;
     cookie_answer(&ad->jar, d->p, d->peer, e, reply);
     *ret_len = COOKIE_MSG_LEN;
@@ -472,7 +483,7 @@ enum drop admit_datagram(struct admit *ad, const struct dgram *d, mono_ns now, s
         return DROP_MAC1;
     cookie_jar_turn(&ad->jar, now, e);
     if (cookie_mac2_ok(&ad->jar, d->p, d->peer)) {
-        if (!rate_by_ip_take(ad->proven_by_ip, d->peer.ip, PROVEN_PER_S, PROVEN_PER_S, now) ||
+        if (!place_take(ad, ad->proven_from, d->peer.ip, now) ||
             !bucket_take(&ad->proven, per_s, per_s, now))
             return DROP_LOGIN_RATE;
     } else if (!bucket_take(&ad->all, per_s, per_s, now)) {

@@ -45,6 +45,10 @@ struct tentative {
     uint8_t reply[LOGIN_REPLY_MAX];
 };
 
+struct rate_by_place { /* by IPv4 address, and by its /24 */
+    struct rate_by_ip ip, net;
+};
+
 struct admit {
     const struct router_config *conf;
     struct members *ms;
@@ -58,11 +62,11 @@ struct admit {
     struct table by_id;          /* id -> tentative */
     const struct roster *roster; /* who is listed */
     mono_ns next_expiry; /* not later than the first tentative ends; NEVER when there is none */
-    struct bucket all, proven;       /* LOGINs a second: without, and with a valid MAC2 */
-    struct rate_by_ip *by_ip;        /* cookies sent to an address */
-    struct rate_by_ip *proven_by_ip; /* LOGINs with a valid MAC2 from an address */
-    bool uplink_up;                  /* clients are told of a default route */
-    uint64_t opened;                 /* handshakes computed, for status */
+    struct bucket all, proven;         /* LOGINs a second: without, and with a valid MAC2 */
+    struct rate_by_place *cookies;     /* sent */
+    struct rate_by_place *proven_from; /* LOGINs with a valid MAC2 */
+    bool uplink_up;                    /* clients are told of a default route */
+    uint64_t opened;                   /* handshakes computed, for status */
 };
 
 /* admit_bytes(), admit_init() - as for members */

@@ -37,6 +37,11 @@ static const struct conf_key limits_keys[] = {
       .help = "clients that are logged in at the same time" },
     { "logins_per_s", CONF_UINT, AT(logins_per_s), .min = 1, .max = 100000, .unit = "a second",
       .def = "200", .help = "logins above this rate need a cookie first", .live = true },
+    { "logins_per_address", CONF_UINT, AT(logins_per_address), .min = 1, .max = 100000,
+      .unit = "a second", .def = "20",
+      .help = "of those with a cookie, from one IPv4 address; and cookies to it", .live = true },
+    { "logins_per_24", CONF_UINT, AT(logins_per_24), .min = 1, .max = 100000, .unit = "a second",
+      .def = "100", .help = "likewise, for the 256 addresses of a /24", .live = true },
     { "clients", CONF_UINT, AT(max_clients), .min = 1, .max = 1000000,
       .def = "twice as many as at the start, 1024 at least",
       .help = "clients that can be listed until the next restart" },
@@ -178,6 +183,8 @@ void router_config_defaults(struct router_config *c)
                                        .hop_limit = 64 };
     c->max_members = 1024;
     c->logins_per_s = 200;
+    c->logins_per_address = 20;
+    c->logins_per_24 = 100;
     memcpy(c->uplink_device, "sixtap0", sizeof("sixtap0"));
 }
 

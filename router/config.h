@@ -97,8 +97,9 @@ struct router_config {
     uint32_t lease_s;
     unsigned max_members;  /* limits: members */
     unsigned logins_per_s; /* limits: logins_per_s, above it cookies are demanded */
-    unsigned max_clients;  /* limits: clients, room for the list; 0: by roster_room() */
-    struct ip6 dns[4];     /* handed to clients and sent as RDNSS */
+    unsigned logins_per_address, logins_per_24; /* limits: with a cookie, and cookies given */
+    unsigned max_clients; /* limits: clients, room for the list; 0: by roster_room() */
+    struct ip6 dns[4];    /* handed to clients and sent as RDNSS */
     unsigned n_dns;
     char clients_dir[CLIENTS_DIR_LEN]; /* more of them, a file each; relative to the work directory
                                         */

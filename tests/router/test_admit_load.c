@@ -51,6 +51,47 @@ static void flood_without_cookie(void **state) /* H18, H22 */
     assert_int_equal(a.n_reply, 1);
 }
 
+/* What comes from all over one /24 is limited together, cookies and LOGINs with one. */
+static void flood_from_a_network(void **state) /* H24 */
+{
+    static struct guest g[60];
+    struct guest far;
+    unsigned cookies = 0, replies = 0;
+    char ip[20];
+
+    (void)state;
+    rig.conf.logins_per_s = 1;
+    rig.conf.logins_per_24 = 30;
+    rig.conf.access = ACCESS_OPEN;
+    rig.conf.everyone = true;
+    rig_start(&rig);
+    guest_init(&far, &rig, 99, "203.0.113.5", 4000);
+    guest_ask(&far, &rig); /* the one there is without a cookie */
+    for (unsigned n = 0; n < 60; n++) {
+        snprintf(ip, sizeof(ip), "198.51.100.%u", n + 1);
+        guest_init(&g[n], &rig, 100 + n, ip, 4000);
+        guest_ask(&g[n], &rig);
+        cookies += g[n].n_cookie;
+    }
+    assert_int_equal(cookies, 30);
+    rig.conf.logins_per_24 = 20;
+    rig.conf.logins_per_s = 100;
+    for (unsigned n = 0; n < 60; n++) {
+        if (!g[n].n_cookie)
+            continue;
+        g[n].seal_cookie = true;
+        guest_ask(&g[n], &rig);
+        replies += g[n].n_reply;
+    }
+    assert_int_equal(replies, 20);
+    guest_init(&far, &rig, 98, "198.51.101.1", 4000); /* the next /24 */
+    guest_ask(&far, &rig);
+    assert_int_equal(far.n_cookie, 1);
+    far.seal_cookie = true;
+    guest_ask(&far, &rig);
+    assert_int_equal(far.n_reply, 1);
+}
+
 /* One address that does prove itself cannot use up what there is for all. */
 static void flood_with_cookies(void **state) /* H24 */
 {
@@ -237,10 +278,15 @@ static void many_logins(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_ROW(flood_without_cookie), RIG_ROW(flood_with_cookies),
-        RIG_ROW(garbage_in_the_burst), RIG_ROW(handshakes_per_call_are_bounded),
-        RIG_ROW(rekey_inside),         RIG_ROW(inside_with_another_key),
-        RIG_ROW(inside_is_limited),    RIG_ROW(many_logins),
+        RIG_ROW(flood_without_cookie),
+        RIG_ROW(flood_with_cookies),
+        RIG_ROW(flood_from_a_network),
+        RIG_ROW(garbage_in_the_burst),
+        RIG_ROW(handshakes_per_call_are_bounded),
+        RIG_ROW(rekey_inside),
+        RIG_ROW(inside_with_another_key),
+        RIG_ROW(inside_is_limited),
+        RIG_ROW(many_logins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

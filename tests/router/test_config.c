@@ -378,7 +378,8 @@ static void every_key_arrives(void **state)
         "listen: 0.0.0.0:7000\npublic_address: 198.18.0.9\nprivate_key_file: $DIR/router.key\n"
         "prefix: 2001:db8::/64\naddress: 2001:db8::99\naddressing: eui64\nuplink: { device: t }\n"
         "access: open\njoin_secret: $SECRET\nmtu: 1400\nkeepalive: 30 s\nmulticast: false\n"
-        "lease: 60\ndns: [ 2001:db8::53 ]\nlimits: { members: 5, logins_per_s: 6 }\n"
+        "lease: 60\ndns: [ 2001:db8::53 ]\nlimits: { members: 5, logins_per_s: 6,\n"
+        "  logins_per_address: 7, logins_per_24: 8 }\n"
         "control: run/c\nclients:\n  - name: bob\n    public_key: $BOB\n    psk: $SECRET\n");
     char *out = read_text(text, &c, &problems), path[128];
     assert_string_equal(out, "");
@@ -397,6 +398,8 @@ static void every_key_arrives(void **state)
     assert_int_equal(c.n_dns, 1);
     assert_int_equal(c.max_members, 5);
     assert_int_equal(c.logins_per_s, 6);
+    assert_int_equal(c.logins_per_address, 7);
+    assert_int_equal(c.logins_per_24, 8);
     snprintf(path, sizeof(path), "%s/run/c", dir);
     assert_string_equal(c.control, path);
     assert_true(c.clients[0].has_psk);

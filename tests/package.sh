@@ -108,12 +108,12 @@ files() { # HOST
 # kernel HOST - links, addresses, routes and packet filter of a machine
 kernel() {
     local ns=$tag-$1
-    ip -n "$ns" -o link show | sed 's/ qlen.*//; s/^[0-9]*: //'
-    ip -n "$ns" -o addr show | sed 's/ valid_lft.*//; s/^[0-9]*: //'
+    ip -n "$ns" -o link show 2>/dev/null | sed 's/ qlen.*//; s/^[0-9]*: //'
+    ip -n "$ns" -o addr show 2>/dev/null | sed 's/ valid_lft.*//; s/^[0-9]*: //'
     ip -n "$ns" -4 route show table all
     ip -n "$ns" -6 route show table all | sed 's/ expires [0-9]*sec//'
     ip -n "$ns" rule show
-    command -v nft >/dev/null && in_ns "$1" nft list ruleset
+    ! command -v nft >/dev/null || in_ns "$1" nft list ruleset
 }
 
 # ---- the machines ----
@@ -156,7 +156,12 @@ make_base() {
 
 make_network() {
     local host
-    for host in internet vps home; do ip netns add "$tag-$host" && ip -n "$tag-$host" link set lo up; done
+    for host in internet vps home; do
+        ip netns add "$tag-$host"
+        # addresses are there at once, and the comparison at the end does not see one come
+        in_ns $host sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+        ip -n "$tag-$host" link set lo up
+    done
     for host in vps home; do
         ip -n "$tag-$host" link add wan type veth peer name $host netns "$tag-internet"
         ip -n "$tag-$host" link set wan up
@@ -224,6 +229,7 @@ units() { # what systemd thinks of them; the machines have no systemd running
     for unit in sixtap-router.service sixtap-client@home.service; do
         on vps systemd-analyze verify --man=no "/lib/systemd/system/$unit" >"$dir/last" 2>&1 || fail "systemd-analyze verify: $(cat "$dir/last")"
         ! grep -q sixtap "$dir/last" || fail "systemd-analyze verify: $(cat "$dir/last")"
+        rm -f "$dir/vps/run/systemd/systemd-units-load" # its own
     done
 }
 

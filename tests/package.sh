@@ -96,7 +96,8 @@ apt() { # HOST ARGUMENTS...
         fail "apt-get ${*:2}"
     }
     grep -E '^(Setting up|Removing|Purging configuration files for|Unpacking) sixtap' "$dir/last" || true
-    ! grep -iE '^(dpkg: )?(error|warning)|: not found' "$dir/last" || fail "apt-get ${*:2} complains"
+    # systemd's own name for its directory is below /lib, so dpkg does not know ours for shared
+    ! grep -v "directory '/usr/lib/systemd/.*not empty" "$dir/last" | grep -iE '^(dpkg: )?(error|warning)|: not found' || fail "apt-get ${*:2} complains"
 }
 
 # every file of a machine but what apt keeps for itself

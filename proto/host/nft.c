@@ -4,12 +4,18 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#define RULESET_MAX ((size_t)1 << 20)
 
 struct nft {
     struct nft_ctx *ctx;
@@ -31,6 +37,17 @@ static bool name_ok(const char *name)
     return true;
 }
 
+/* libnftables ends the process when it gets no socket. */
+static bool can_talk(void)
+{
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
+}
+
 /* Errors and output into memory: libnftables writes to stdout and stderr otherwise. */
 static struct nft_ctx *context(void)
 {
@@ -47,6 +64,8 @@ int nft_open(const char *name, struct nft **ret)
 {
     if (!name_ok(name))
         return -EINVAL;
+    if (!can_talk())
+        return -errno;
     struct nft *nft = calloc(1, sizeof(*nft));
     if (!nft)
         return -ENOMEM;
@@ -116,20 +135,63 @@ void nft_close(struct nft *nft)
     free(nft);
 }
 
+/* In the child: list, and say by the exit code whether that went well. */
+_Noreturn static void list_into(int fd)
+{
+    struct nft_ctx *ctx;
+
+    dup2(fd, STDERR_FILENO); /* what the library says before it ends us is nobody's to read */
+    if (!can_talk() || !(ctx = context()) || nft_run_cmd_from_buffer(ctx, "list ruleset\n"))
+        _exit(1);
+    const char *text = nft_ctx_get_output_buffer(ctx);
+    for (size_t left = strlen(text); left > 0;) {
+        ssize_t n = write(fd, text, left);
+        if (n < 0)
+            _exit(1);
+        text += n;
+        left -= (size_t)n;
+    }
+    _exit(0);
+}
+
+/* Up to RULESET_MAX octets, more are read and left out: whoever has so many rules knows them. */
+static char *read_all(int fd)
+{
+    char *text = calloc(1, RULESET_MAX + 1), more[4096];
+    size_t len = 0;
+    ssize_t n = 1;
+
+    while (text && n > 0) {
+        bool room = len < RULESET_MAX;
+        n = room ? read(fd, text + len, RULESET_MAX - len) : read(fd, more, sizeof(more));
+        if (n > 0 && room)
+            len += (size_t)n;
+    }
+    return text;
+}
+
 int nft_ruleset(char **ret)
 {
-    struct nft_ctx *ctx = context();
-    int err = 0;
+    int fd[2], status = 1;
 
-    if (!ctx)
-        return -ENOMEM;
-    if (nft_run_cmd_from_buffer(ctx, "list ruleset\n"))
-        err = geteuid() ? -EPERM : -EIO;
-    char *copy = err ? NULL : strdup(nft_ctx_get_output_buffer(ctx));
-    nft_ctx_free(ctx);
-    if (!err && !copy)
+    if (pipe2(fd, O_CLOEXEC) < 0)
+        return -errno;
+    pid_t pid = fork();
+    if (pid == 0)
+        list_into(fd[1]);
+    int err = pid < 0 ? -errno : 0;
+    close(fd[1]);
+    char *text = err ? NULL : read_all(fd[0]);
+    close(fd[0]);
+    while (!err && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (!err && !text)
         err = -ENOMEM;
-    if (!err)
-        *ret = copy;
+    if (!err && status != 0)
+        err = geteuid() ? -EPERM : -EIO;
+    if (err)
+        free(text);
+    else
+        *ret = text;
     return err;
 }

@@ -20,7 +20,7 @@ struct nft;
 /* nft_open() - ready to make table ip6 @name; nothing is in the kernel yet
  * @name: a letter, then letters, digits, . _ -, at most NFT_NAME_MAX; copied
  * @ret:  untouched on failure; free with nft_close(), which takes the table away
- * Return: 0; -EINVAL bad name; -ENOMEM */
+ * Return: 0; -EINVAL bad name; -EPROTONOSUPPORT a kernel without nftables; -EMFILE; -ENOMEM */
 int nft_open(const char *name, struct nft **ret);
 
 /* nft_replace() - the table holds @chains and nothing else from now on; on failure what was there
@@ -37,7 +37,8 @@ const char *nft_error(const struct nft *nft);
 void nft_close(struct nft *nft);
 
 /* nft_ruleset() - everything the packet filter holds, as `nft list ruleset` prints it (its JSON
- * form reads past an array for owned tables in nftables 1.0.6)
+ * form reads past an array for owned tables in nftables 1.0.6); asked for by a child process,
+ * because libnftables ends its process when it is out of memory. Before there are threads.
  * @ret: NUL-terminated, free(); untouched on failure
  * Return: 0; -EPERM; -ENOMEM; -EIO when it could not be listed */
 int nft_ruleset(char **ret);

@@ -110,7 +110,9 @@ def test_minimal_files_are_fine_from_anywhere(tmp_path):
     for program, name in (("sixtap-router", "router.yaml"), ("sixtap-client", "client.yaml")):
         for cwd, path in ((tmp_path, name), ("/", str(tmp_path / name))):
             got = run(program, "check", "-c", path, cwd=cwd)
-            assert (got.returncode, got.stdout, got.stderr) == (0, f"{path}: ok\n", "")
+            # what this host lacks is told, but is no fault of the file
+            said = [line for line in got.stderr.splitlines() if not line.startswith("this host")]
+            assert (got.returncode, got.stdout, said) == (0, f"{path}: ok\n", [])
 
 
 def own_key(tmp_path):

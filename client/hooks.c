@@ -360,7 +360,8 @@ static bool same_want(const struct device_want *a, const struct device_want *b)
     struct device_want x = *a, y = *b;
 
     x.serial = y.serial = 0;
-    return memcmp(&x, &y, sizeof(x)) == 0; /* padding at worst tells of a change that is none */
+    /* padding at worst tells of a change that is none */
+    return memcmp((const uint8_t *)&x, (const uint8_t *)&y, sizeof(x)) == 0;
 }
 
 static bool same_state(const struct hook_state *a, const struct hook_state *b)

@@ -263,9 +263,11 @@ static mono_ns sock_deadline(const struct io *io)
 
 /* ---- what the engine wants done ---- */
 
+/* The watch and a read may both find it out in one wake-up: it is told once. */
 static void device_gone(struct io *io)
 {
-    log_error("device %s was deleted by somebody else; ending", io->conf->device);
+    if (io->exit_code == EX_OK)
+        log_error("device %s was deleted by somebody else; ending", io->conf->device);
     fail(io, EX_OSERR);
 }
 

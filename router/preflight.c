@@ -160,6 +160,8 @@ struct base_chain {
 /* Does @text hold @word with no letter, digit or dash around it? */
 static bool mentions(const char *text, size_t len, const char *word)
 {
+    if (!text)
+        return false;
     size_t n = strlen(word);
 
     for (size_t i = 0; i + n <= len; i++) {

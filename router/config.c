@@ -249,15 +249,6 @@ static void check_addresses(struct conf *f, const struct router_config *c)
                      "public_address: 0.0.0.0 is not the address of a host");
 }
 
-static bool inside(const struct prefix *p, const struct ip6 *a)
-{
-    for (unsigned bit = 0; bit < p->len; bit++) {
-        if ((p->addr.b[bit / 8] ^ a->b[bit / 8]) & (0x80u >> bit % 8))
-            return false;
-    }
-    return true;
-}
-
 static const char *prefix_misuse(const struct prefix *p)
 {
     const uint8_t *b = p->addr.b;
@@ -299,7 +290,7 @@ static void check_address(struct conf *f, const struct router_config *c)
     inet_ntop(AF_INET6, c->prefix.addr.b, prefix, sizeof(prefix));
     if (!conf_given(f, c, "prefix"))
         conf_problem(f, at, "address: %s without prefix; give the prefix it belongs to", text);
-    else if (!inside(&c->prefix, &c->address))
+    else if (!ip6_in(c->address, c->prefix))
         conf_problem(f, at, "address: %s is not inside prefix %s/%u", text, prefix, c->prefix.len);
     else if (ip6_eq(c->address, c->prefix.addr))
         conf_problem(f, at,

@@ -2,14 +2,17 @@
 /* uplink.h - the way out of the segment: the TUN device into the host's IPv6 stack, and what each
  * mode adds to it
  *
- * DOC: the host's kernel is the router between the segment and the rest of the world.
- *   routed   the prefix leads to this host: the TUN carries the router's own address of the
- * segment, with the on-link route that leads everything for clients here ndproxy  the prefix is on
- * link at the WAN: the router's address is the host's own there; the TUN has none, each client's
- * address is routed into it and announced on the WAN (reach.h) nat66    as routed, and what leaves
- * for elsewhere takes the host's address (nft.h) none     no device The device vanishes with its
- * descriptor, and its address and routes with it. While somebody has set it down, the kernel keeps
- * its address (keep_addr_on_down), because the router may have no privilege left to give it again.
+ * DOC: the host's kernel is the router between the segment and the rest of the world. The modes:
+ * - routed: the prefix leads to this host. The TUN carries the router's own address of the segment,
+ *   with the on-link route that leads everything for clients here.
+ * - ndproxy: the prefix is on link at the WAN. The router's address is the host's own there; the
+ * TUN has none, each client's address is routed into it and announced on the WAN (reach.h).
+ * - nat66: as routed, and what leaves for elsewhere takes the host's address (nft.h).
+ * - none: no device.
+ *
+ * The device vanishes with its descriptor, and its address and routes with it. While somebody has
+ * set it down, the kernel keeps its address (keep_addr_on_down), because the router may have no
+ * privilege left to give it again.
  */
 #ifndef SIXTAP_ROUTER_UPLINK_H
 #define SIXTAP_ROUTER_UPLINK_H

@@ -50,7 +50,7 @@ static void echo(struct frame *f)
     size_t pay_len = (size_t)(f->len - f->upper) - 4;
     uint8_t *body = fuzz_exact(f->p + f->upper + 4, pay_len);
 
-    FUZZ_CHECK(frame_icmp_type(f) == ICMP6_ECHO_REQUEST && !f->fragment);
+    FUZZ_CHECK(frame_icmp_type(f) == ICMP6_ECHO_REQUEST && (!f->fragment || f->atomic));
     icmp6_echo_turn(f, was.dst);
     FUZZ_CHECK(frame_parse(&again, f->p, f->len) == DROP_NONE);
     FUZZ_CHECK(frame_icmp_type(&again) == ICMP6_ECHO_REPLY && again.len == f->len);

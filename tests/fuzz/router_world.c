@@ -226,11 +226,11 @@ static void check_uplink(const struct router_world *w, const struct pkt *pk, int
     struct frame f;
 
     FUZZ_CHECK(frame_parse(&f, pk->p, pk->len) == DROP_NONE && f.len == pk->len);
-    FUZZ_CHECK(w->r.conf.uplink != UPLINK_NONE);
     if (from < 0) {
-        FUZZ_CHECK(is_router(w, f.src)); /* an error */
+        FUZZ_CHECK(is_router(w, f.src)); /* an error, back to where its cause came from */
         return;
     }
+    FUZZ_CHECK(w->r.conf.uplink != UPLINK_NONE);
     m = rig_member(&w->r, &w->g[from]);
     FUZZ_CHECK(m && bindings_owns(b, m, f.src) && !ip6_is_link_local(f.src));
     FUZZ_CHECK(!bindings_in_segment(b, f.dst) || bindings_owner(b, f.dst, &m) == OWNER_ROUTER);

@@ -7,6 +7,7 @@
 #   tests/fuzz/run.sh --merge [NAME...]     what was found that reaches more goes into corpus/, which is made small again
 #   tests/fuzz/run.sh --coverage NAME...    which functions of the tree a corpus reaches (llvm-cov), to stdout
 #
+# FUZZ_SEED=N (default: another one each time) makes a run on an empty $FUZZ_WORK repeatable.
 # Inputs found, crashes and logs lie in $FUZZ_WORK (default build-fuzz/work), so that hours add up over many calls.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -37,7 +38,7 @@ targets() { # NAME... - those, or all
 run_one() { # NAME SECONDS - a line of the table; the log keeps the rest
     local name=$1 seconds=$2 rc=0
     mkdir -p "$work/found/$name" "$work/crash" "$work/log"
-    nice "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -max_len=4096 -timeout=20 -rss_limit_mb=2048 \
+    nice "$build/tests/fuzz/fuzz_$name" -seed="${FUZZ_SEED:-0}" -max_total_time="$seconds" -max_len=4096 -timeout=20 -rss_limit_mb=2048 \
         -print_final_stats=1 -artifact_prefix="$work/crash/$name-" "$work/found/$name" "$corpus/$name" \
         >"$work/log/$name" 2>&1 || rc=$?
     local log=$work/log/$name

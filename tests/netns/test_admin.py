@@ -15,7 +15,8 @@ import time
 
 import pytest
 
-from lab import PREFIX, ROUTER4, ROUTER6, WEB6, Client, Conn, Lab, wait_for
+from flow import Flow, counters
+from lab import PREFIX, ROUTER4, ROUTER6, WEB6, Client, Lab, wait_for
 
 MANY = 10000
 
@@ -257,20 +258,24 @@ def test_new_settings_reach_clients():
         wait_for("the route to go", lambda: not a.ip_json("-6", "route", "show", "2001:db8:aaaa::/48"))
 
 
+STALL_MS = 1000  # for any machine; the README has what was measured
+
+
 def test_ten_thousand_clients_change_and_nothing_is_lost():
-    """Ten thousand come, are exchanged and go while TCP, UDP and pings of two others run."""
+    """Ten thousand come, are exchanged and go while TCP from client to client, TCP to the uplink and pings run."""
     with Lab() as lab:
         a, b = lab.public("a"), lab.public("b")
-        router = lab.router(clients=["a", "b"], uplink=False, extra=f"limits: {{ clients: {MANY + 10} }}\n")
+        router = lab.router(clients=["a", "b"], extra=f"limits: {{ clients: {MANY + 10} }}\n")
         lab.client("a", a).wait_up()
         cb = lab.client("b", b).wait_up()
         with open(router.conf, encoding="utf-8") as f:
             base = f.read()
-        tcp = Conn(a, b, cb.address())
         pings = lab.pings(a, cb.address(), interval=0.01)
         pings.wait_more(10)
-        tcp.exchange()
+        wait_for("the host behind the uplink", lambda: a.ping(WEB6, wait=0.5))  # its kernel was slow with the first solicitation
         drops = router.status()["drops"]
+        full = counters(lab.r, "UdpInErrors", "UdpRcvbufErrors", "UdpSndbufErrors")
+        flows = {"client to client": Flow(a, b, cb.address()), "client to uplink": Flow(a, lab.inet, WEB6)}
         took = []
         for first in (100, 100 + MANY, None):
             more = "".join(f"  - {{ name: c{n}, public_key: {key_of(n)} }}\n" for n in range(first, first + MANY)) \
@@ -279,13 +284,16 @@ def test_ten_thousand_clients_change_and_nothing_is_lost():
             got = json.loads(admin(lab, "reload", "--json", "-c", router.conf).stdout)
             assert got["ok"] and got["listed"] == 2 + (MANY if first else 0)
             took.append(got["took_ms"])
-            tcp.exchange()
         assert got["removed"] == MANY
         pings.wait_more(10)
+        told = {what: flow.stop() for what, flow in flows.items()}
+        print("reloads took", took, "ms;", told)
+        for what, flow in told.items():
+            assert flow["resent"] == flow["twice"], f"{what}: lost, and sent again"
+            assert flow["chunks"] > 100 and flow["stall_ms"] <= STALL_MS, what
         assert pings.missing() == []
-        tcp.exchange(200000)
         now = router.status()["drops"]
         # "multicast" is what the clients' kernels report of their own groups, now and then
         assert {k: v - drops[k] for k, v in now.items() if v != drops[k] and k != "multicast"} == {}
+        assert counters(lab.r, "UdpInErrors", "UdpRcvbufErrors", "UdpSndbufErrors") == full
         assert len(router.status()["members"]) == 2
-        print("reloads took", took, "ms")

@@ -16,14 +16,16 @@ cd "$(dirname "$0")/.."
 . tests/packages.sh
 
 tag=demo-$$
-hosts=(inet router alice dave home bob carol)
+hosts=(inet router alice dave home bob carol phone vps erin)
 router_ip=198.18.0.1
 prefix=2001:db8:1::
+lan=2001:db8:2::
+onlink=2001:db8:5::
 web=2001:db8:f00d::80
 port=4000
 pids=()
 dir=
-steps=(network router log_ins macs addresses clients uplink page collision status)
+steps=(network router log_ins macs addresses clients uplink page lan collision status ndproxy)
 
 # ---- small tools ----
 
@@ -96,6 +98,7 @@ clean_up() {
 
 client() { in_ns "$1" "$bin/sixtap-client" status -c "$dir/$1.yaml"; } # HOST
 router() { in_ns router "$bin/sixtap-router" status -c "$dir/router.yaml"; }
+vps_router() { in_ns vps "$bin/sixtap-router" status -c "$dir/vps/router.yaml"; }
 
 value() { # HOST KEY - one value of the client's status
     client "$1" | awk -v key="$2" '$1 == key && !n++ { print $2 }'
@@ -111,7 +114,7 @@ new_key() { # HOST - makes HOST.key, prints the public key
     "$bin/sixtap-client" pubkey <"$dir/$1.key"
 }
 
-start_client() { # HOST
+start_client() { # HOST [LINE...] - LINEs are more of its configuration
     cat >"$dir/$1.yaml" <<YAML
 router: $router_ip:6464
 router_key: $router_key
@@ -119,6 +122,7 @@ private_key_file: $1.key
 device: tap6
 port: $port
 YAML
+    [ $# = 1 ] || printf '%s\n' "${@:2}" >>"$dir/$1.yaml"
     start "$1" "$1" "$bin/sixtap-client" run -c "$dir/$1.yaml"
 }
 
@@ -172,7 +176,7 @@ address() { # HOST DEVICE ADDRESS...
     done
 }
 
-public_host() { # HOST NETWORK - 198.18.NETWORK.2 behind the Internet's 198.18.NETWORK.1, and so on
+public_host() { # HOST NETWORK - NETWORK.2 behind the Internet's NETWORK.1
     link "$1" wan inet "$1"
     address "$1" wan "$2.2/24"
     address inet "$1" "$2.1/24"
@@ -187,6 +191,7 @@ build_network() {
     done
     in_ns inet sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
     in_ns router sysctl -qw net.ipv6.conf.all.forwarding=1
+    in_ns vps sysctl -qw net.ipv6.conf.all.forwarding=1
     in_ns home sysctl -qw net.ipv4.ip_forward=1
 
     link router wan inet router
@@ -195,12 +200,20 @@ build_network() {
     ip -n "$tag-router" route add default via 198.18.0.254
     ip -n "$tag-router" route add default via 2001:db8:0:1::1
     ip -n "$tag-inet" route add $prefix/64 via 2001:db8:0:1::2
+    ip -n "$tag-inet" route add $lan/64 via 2001:db8:0:1::2
     address inet lo $web/128
 
     public_host alice 198.18.1
     public_host dave 199.18.1
     public_host home 198.18.2
+    public_host erin 198.18.6
+    public_host vps 198.18.5
+    address vps wan ${onlink}2/64
+    address inet vps ${onlink}1/64
+    ip -n "$tag-vps" route add default via ${onlink}1
     for h in bob carol; do link "$h" wan home "$h"; done
+    in_ns phone sysctl -qw net.ipv6.conf.default.accept_dad=0 # its address is there at once
+    link bob eth1 phone eth0
     address home bob 192.168.1.1/25
     address home carol 192.168.1.129/25
     address bob wan 192.168.1.2/25
@@ -228,10 +241,15 @@ step_network() {
                    +------------+    +------------+   +--+------+--+
      the router holds 2001:db8:1::/64                    |      |
      and shares it with alice, bob and carol          +--+--+ +-+-----+
-     through tunnels over IPv4                        | bob | | carol |
-                                                      +-----+ +-------+
+     through tunnels over IPv4; bob gets              | bob | | carol |
+     2001:db8:2::/64 for his LAN                      +--+--+ +-------+
+                                                         | LAN
+                                                      +--+----+
+                                                      | phone |
+                                                      +-------+
 ART
-    say "(dave, 199.18.1.2, hangs on the internet as alice does; he comes in later)"
+    say "(three more hang on the internet as alice does and come in later: dave, 199.18.1.2; vps, a second router," \
+        "198.18.5.2; and erin, 198.18.6.2)"
     echo
     build_network >"$dir/network.log" 2>&1 || fail "cannot set up the network"
     cat >"$dir/web.py" <<'PY'
@@ -253,7 +271,7 @@ PY
     start inet web python3 "$dir/web.py" $web
     wait_for 10 in_ns inet curl -gsS --max-time 2 "http://[$web]/" || fail "the web server does not start"
     local h
-    for h in alice bob carol dave; do
+    for h in alice bob carol dave erin; do
         in_ns "$h" ping -n -c 1 -W 2 $router_ip >>"$dir/network.log" 2>&1 || fail "$h cannot reach $router_ip over IPv4"
         if in_ns "$h" ping -n -c 1 -W 1 $web >>"$dir/network.log" 2>&1; then fail "$h has IPv6 before there is a tunnel"; fi
     done
@@ -266,7 +284,10 @@ step_router() {
     title "The router starts: one file of YAML, and a key for each client"
     "$bin/sixtap-router" keygen >"$dir/router.key"
     router_key=$("$bin/sixtap-router" pubkey <"$dir/router.key")
-    for h in alice bob carol dave; do keys+=("  - { name: $h, public_key: $(new_key $h) }"); done
+    for h in alice bob carol dave; do
+        keys+=("  - { name: $h, public_key: $(new_key $h) }")
+        [ $h != bob ] || keys[-1]="${keys[-1]% \}}, delegate: [ '$lan/64' ] }"
+    done
     {
         echo "listen: $ep"
         echo "private_key_file: router.key"
@@ -287,7 +308,12 @@ step_router() {
 step_log_ins() {
     local h seen
     title "alice, bob and carol log in, each from its own UDP port $port"
-    for h in alice bob carol; do start_client "$h"; done
+    # bob's hook writes radvd's configuration; the sample's paths are the host's, which the demo leaves alone
+    printf '#!/bin/sh\nRADVD_CONF=%q RADVD_PID=%q exec %q\n' "$dir/radvd.conf" "$dir/radvd.pid" "$PWD/conf/hooks/radvd" >"$dir/hook"
+    chmod 700 "$dir/hook"
+    start_client alice
+    start_client bob "lan: { device: eth1 }" "on_up: $dir/hook" "on_change: $dir/hook"
+    start_client carol
     for h in alice bob carol; do wait_for 15 is_up "$h" || fail "$h does not log in"; done
     grep 'logged in' "$dir/router.log" | indent
     echo
@@ -374,6 +400,30 @@ step_page() {
     done
 }
 
+phone_address() { in_ns phone ip -6 -o addr show dev eth0 scope global | awk '{ sub("/.*", "", $4); print $4 }'; }
+phone_is_up() { [ -n "$(phone_address)" ] && in_ns phone ip -6 route show default | grep -q .; }
+
+step_lan() {
+    local page
+    title "A LAN behind bob: his phone has nothing installed, and IPv6"
+    say "the router delegates $lan/64 to bob; his client has put ::1 of it on eth1:"
+    run bob ip -6 -br addr show dev eth1
+    [[ $(in_ns bob ip -6 -o addr show dev eth1) == *" ${lan}1/64"* ]] || fail "eth1 of bob has no ${lan}1/64"
+    wait_for 10 test -s "$dir/radvd.conf" || fail "the hook did not write radvd.conf"
+    say "on_up wrote this for radvd, which now advertises it on the LAN:"
+    grep prefix "$dir/radvd.conf" | indent
+    start bob radvd radvd -n -m stderr -C "$dir/radvd.conf" -p "$dir/radvd.pid"
+    wait_for 20 phone_is_up || fail "the phone has no address"
+    echo
+    run phone ip -6 -br addr show dev eth0 scope global
+    run phone ip -6 route show default
+    say "phone\$ curl http://[$web]/"
+    page=$(in_ns phone curl -gsS --max-time 5 "http://[$web]/" 2>&1) || fail "curl on phone: $page"
+    say "$page"
+    [[ $page == "Hello $lan"* || $page == "Hello ${lan%::}:"* ]] || fail "the page does not name an address of $lan/64"
+    [[ $page == "Hello $(phone_address),"* ]] || fail "the page does not name the address of the phone"
+}
+
 step_collision() {
     local seen mac
     title "A collision of MACs, and how it is settled"
@@ -412,6 +462,53 @@ step_status() {
     [ "$(awk '$1 == "members_now" { print $2 }' <<<"$text")" = 4 ] || fail "four members are expected"
 }
 
+# short HOST COMMAND... - as run, without the paths of the build and of the demo's files
+short() { run "$@" | sed "s|$bin/||g; s|$dir/vps/||g"; }
+
+nothing_for_erin() { ! in_ns vps ip -6 neigh show proxy dev wan | grep -q .; }
+
+step_ndproxy() {
+    local page address entry mac
+    title "The common VPS: its provider routes nothing to it, there is only a /64 on the link; mode ndproxy"
+    cat <<ART
+     provider's router ${onlink}1 ---- $onlink/64, on link ---- ${onlink}2 vps ==== tunnel ==== erin
+
+ART
+    short vps "$bin/sixtap-router" init -c "$dir/vps/router.yaml" || fail "sixtap-router init"
+    echo
+    say "of what it wrote:"
+    grep -E '^(listen|prefix|uplink):' "$dir/vps/router.yaml" | indent
+    grep -q '^uplink:.*mode: ndproxy' "$dir/vps/router.yaml" || fail "init did not choose ndproxy"
+    short vps "$bin/sixtap-router" check -c "$dir/vps/router.yaml" || fail "sixtap-router check"
+    start vps vps "$bin/sixtap-router" run -c "$dir/vps/router.yaml"
+    wait_for 10 vps_router || fail "the router does not start"
+    say "vps\$ sixtap-router invite erin > erin.yaml"
+    in_ns vps "$bin/sixtap-router" invite erin -c "$dir/vps/router.yaml" >"$dir/erin.yaml" 2>"$dir/invite.log" || fail "invite"
+    start erin erin "$bin/sixtap-client" run -c "$dir/erin.yaml"
+    local erin=$!
+    wait_for 15 is_up erin || fail "erin does not log in"
+    address=$(value erin addresses)
+    echo
+    say "erin is in, with an address of the provider's own link, $address." \
+        "When the provider asks who has it, the vps answers in her place, and hands on what comes:"
+    entry=$(in_ns vps ip -6 neigh show proxy dev wan)
+    say "vps\$ ip -6 neigh show proxy" "$entry"
+    [[ $entry == "$address "* ]] || fail "there is no proxy entry for erin"
+    say "erin\$ curl http://[$web]/"
+    page=$(in_ns erin curl -gsS --max-time 5 "http://[$web]/" 2>&1) || fail "curl on erin: $page"
+    say "$page"
+    [[ $page == "Hello $address,"* ]] || fail "the page does not name the address of erin"
+    echo
+    pings inet erin "$address"
+    mac=$(in_ns vps cat /sys/class/net/wan/address)
+    run inet ip -6 neigh show "$address"
+    [[ $(in_ns inet ip -6 neigh show "$address") == *"lladdr $mac "* ]] || fail "the provider does not know erin by the MAC of the vps"
+    kill $erin
+    wait_for 5 nothing_for_erin || fail "the proxy entry outlives erin's client"
+    say "erin's client ends, and nothing is answered for her any more:"
+    run vps ip -6 neigh show proxy
+}
+
 # ---- the whole ----
 
 keep() {
@@ -419,9 +516,9 @@ keep() {
 
 It runs on. As root, in another terminal:
 
-   ip netns exec $tag-bob bash                      a shell on bob (alice, carol, dave, home, router, inet)
+   ip netns exec $tag-bob bash                      a shell on bob (alice, carol, dave, phone, home, router, vps, inet)
    ip netns exec $tag-bob ping $web
-   ip netns exec $tag-carol curl -g 'http://[$web]/'
+   ip netns exec $tag-phone curl -g 'http://[$web]/'
    ip netns exec $tag-router $bin/sixtap-router status -c $dir/router.yaml
    ip netns exec $tag-bob $bin/sixtap-client status --json -c $dir/bob.yaml
    ip netns exec $tag-bob tcpdump -ni tap6           the IPv6 that goes into the tunnel (apt-get install tcpdump)

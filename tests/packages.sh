@@ -14,7 +14,7 @@ PACKAGES_FUZZ=(clang libclang-rt-14-dev llvm-14 libcmocka-dev python3)
 PACKAGES_CI=(clang-format clang-tidy "${PACKAGES_FUZZ[@]}")
 PACKAGES_BENCH=(iproute2 iputils-ping iperf3 gcc ethtool openssl python3 fastd n2n tinc openvpn vtun wireguard-go wireguard-tools
     nebula quicktun)
-PACKAGES_DEMO=(iproute2 iputils-ping nftables conntrack curl procps python3)
+PACKAGES_DEMO=(iproute2 iputils-ping nftables conntrack curl procps python3 radvd)
 
 # install_packages NAME... - apt-get install those that are not there
 install_packages() {

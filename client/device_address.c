@@ -87,6 +87,44 @@ static void add_addr(struct device *d, struct seg_addr a)
     }
 }
 
+/* ends_at() - when an address that is not wanted any more ends: seconds, 0 now. In a prefix that
+ * the segment had until a while ago it serves what uses it still. */
+static uint32_t ends_at(const struct device_want *w, struct ip6 addr)
+{
+    for (unsigned i = 0; i < w->n_old && i < OLD_PREFIXES; i++)
+        if (!ip6_is_link_local(addr) && ip6_in(addr, w->old[i].prefix))
+            return w->old[i].valid_s;
+    return 0;
+}
+
+/* deprecate() - nothing new leaves from it, and in @valid_s seconds the kernel takes it away
+ * Source: RFC 4862 5.5.4 */
+static void deprecate(struct device *d, unsigned n_have, struct seg_addr a, uint32_t valid_s)
+{
+    char text[IP6_TEXT_LEN], what[IP6_TEXT_LEN + 32];
+    const struct nl_addr na = {
+        .addr = a.addr,
+        .plen = a.plen,
+        .flags = IFA_F_NODAD | IFA_F_NOPREFIXROUTE,
+        .valid_s = valid_s,
+        .preferred_s = 0,
+    };
+
+    for (unsigned i = 0; i < n_have; i++) {
+        const struct nl_addr *have = &d->have_addr[i];
+        if (!ip6_eq(have->addr, a.addr) || have->plen != a.plen)
+            continue;
+        if (have->flags & IFA_F_DEPRECATED)
+            return; /* it counts down already */
+        int err = nl_addr_add(d->nl, d->ifindex, &na);
+        if (err < 0) {
+            snprintf(what, sizeof(what), "cannot deprecate %s", ip6_text(text, a.addr));
+            device_failure(d, STEP_ADDRESS, err, what);
+        }
+        return;
+    }
+}
+
 /* have_addr() - is @a on the device? One that differs in its prefix length is taken away, as the
  * kernel would only update it in place. */
 static bool have_addr(struct device *d, unsigned n_have, struct seg_addr a)
@@ -94,8 +132,10 @@ static bool have_addr(struct device *d, unsigned n_have, struct seg_addr a)
     for (unsigned i = 0; i < n_have; i++) {
         if (!ip6_eq(d->have_addr[i].addr, a.addr))
             continue;
-        if (d->have_addr[i].plen == a.plen)
+        if (d->have_addr[i].plen == a.plen && !(d->have_addr[i].flags & IFA_F_DEPRECATED))
             return true;
+        if (d->have_addr[i].plen == a.plen)
+            return false; /* its prefix is back: adding it again makes it last */
         remove_addr(d, a.addr, d->have_addr[i].plen);
     }
     return false;
@@ -118,9 +158,16 @@ void device_apply_addresses(struct device *d, const struct device_want *w)
             add_addr(d, want[i]);
         else if (!addr_in(d->mine, d->n_mine, want[i].addr, want[i].plen) && d->n_mine < MINE_MAX)
             d->mine[d->n_mine++] = want[i];
-    for (unsigned i = d->n_mine; i-- > 0;)
-        if (!addr_in(want, n_want, d->mine[i].addr, d->mine[i].plen))
-            remove_addr(d, d->mine[i].addr, d->mine[i].plen);
+    for (unsigned i = d->n_mine; i-- > 0;) {
+        struct seg_addr a = d->mine[i];
+        uint32_t valid_s = ends_at(w, a.addr);
+        if (addr_in(want, n_want, a.addr, a.plen))
+            continue;
+        if (valid_s)
+            deprecate(d, n_have, a, valid_s);
+        else
+            remove_addr(d, a.addr, a.plen);
+    }
     if (d->cfg.configure != CONFIGURE_RA)
         return;
     /* The kernel never renews what it made from a former MAC, and the router takes an EUI-64 source

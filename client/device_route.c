@@ -16,7 +16,8 @@
 #define ON_LINK_METRIC 256u /* as the kernel's own prefix routes */
 #define SHIFT_MAX      15u  /* as many clients on one host, and one */
 #define TABLE_MAIN     254u /* RT_TABLE_MAIN */
-#define ROUTES_WANTED  (2 + ROUTES_MAX + CONFIG_ROUTES + DELEGATED_PER_MEMBER + LAN_SWITCHES)
+#define ROUTES_WANTED                                                                              \
+    (2 + OLD_PREFIXES + ROUTES_MAX + CONFIG_ROUTES + DELEGATED_PER_MEMBER + LAN_SWITCHES)
 
 _Static_assert(ROUTES_WANTED <= HAVE_MAX, "all of ours can be listed");
 
@@ -102,6 +103,11 @@ static void wanted_routes(const struct device *d, const struct device_want *w, s
     if (w->segment.len) {
         r = w->on_link ? on_link : through;
         r.dst = w->segment;
+        want_route(l, &r);
+    }
+    for (unsigned i = 0; i < w->n_old && i < OLD_PREFIXES; i++) {
+        r = w->on_link ? on_link : through;
+        r.dst = w->old[i].prefix;
         want_route(l, &r);
     }
     r = through;

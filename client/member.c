@@ -10,12 +10,24 @@
 
 /* ---- what the device shall be ---- */
 
+/* same_old() - the time left does not count: the kernel counts it down from what it was told first
+ */
+static bool same_old(const struct device_want *a, const struct device_want *b)
+{
+    if (a->n_old != b->n_old)
+        return false;
+    for (unsigned i = 0; i < a->n_old; i++)
+        if (memcmp(&a->old[i].prefix, &b->old[i].prefix, sizeof(a->old[i].prefix)) != 0)
+            return false;
+    return true;
+}
+
 /* same_net() - do two wishes agree on what the router says about the segment? */
 static bool same_net(const struct device_want *a, const struct device_want *b)
 {
     return mac_eq(a->router_mac, b->router_mac) && a->on_link == b->on_link &&
            a->default_route == b->default_route && a->n_address == b->n_address &&
-           a->n_route == b->n_route && a->n_delegated == b->n_delegated &&
+           a->n_route == b->n_route && a->n_delegated == b->n_delegated && same_old(a, b) &&
            memcmp(&a->segment, &b->segment, sizeof(a->segment)) == 0 &&
            memcmp(a->address, b->address, a->n_address * sizeof(a->address[0])) == 0 &&
            memcmp(a->route, b->route, a->n_route * sizeof(a->route[0])) == 0 &&
@@ -52,6 +64,8 @@ static struct device_want wish(const struct client_engine *e, const struct setti
     w.default_route = e->cfg->default_route && (s->segment_flags & SEGMENT_DEFAULT_ROUTE);
     w.n_address = s->n_address;
     memcpy(w.address, s->address, sizeof(w.address));
+    w.n_old = s->n_old;
+    memcpy(w.old, s->old, sizeof(w.old));
     w.n_route = s->n_route;
     memcpy(w.route, s->route, sizeof(w.route));
     w.n_delegated = s->n_delegated;

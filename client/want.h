@@ -24,9 +24,10 @@ struct device_want {
     struct mac router_mac; /* its fe80::EUI-64 is the gateway of every route */
     struct prefix segment; /* len 0: none */
     struct seg_addr address[ADDRESSES_MAX];
+    struct seg_old old[OLD_PREFIXES];              /* of the segment; ours in them: deprecated */
     struct prefix route[ROUTES_MAX];               /* through the router */
     struct prefix delegated[DELEGATED_PER_MEMBER]; /* ours; unused parts are unreachable */
-    uint8_t n_address, n_route, n_delegated;
+    uint8_t n_address, n_old, n_route, n_delegated;
 };
 
 #endif

@@ -25,6 +25,7 @@ static const struct rule {
     { TLV_ROUTE, IN_SETTINGS, 1 + IP6_LEN, 1 + IP6_LEN, true },
     { TLV_DNS, IN_SETTINGS, IP6_LEN, IP6_LEN, true },
     { TLV_SEARCH, IN_SETTINGS, 1, SEARCH_LEN, true },
+    { TLV_OLD_PREFIX, IN_SETTINGS, 5 + IP6_LEN, 5 + IP6_LEN, true },
     { TLV_CONFIRM, IN_CONTROL, 2, 2, true },
     { TLV_CONFIRM_ACK, IN_CONTROL, 2, 2, true },
     { TLV_KEEPALIVE_REQ, IN_CONTROL, 8, 8, true },

@@ -159,6 +159,7 @@ enum tlv_type {
     TLV_ROUTE = 26,      /* 17: prefix length 1, prefix 16; repeatable */
     TLV_DNS = 27,        /* 16: server address; repeatable */
     TLV_SEARCH = 28,     /* 1..126: search domain, letters, digits and -_. ; repeatable */
+    TLV_OLD_PREFIX = 29, /* 21: valid seconds 4, prefix length 1, prefix 16; repeatable */
     /* control messages */
     TLV_CONFIRM = 64,       /* 2: octets of the whole datagram as sent (probe), 38..65507 */
     TLV_CONFIRM_ACK = 65,   /* 2: the same number; the answer is padded to it as well */
@@ -167,7 +168,7 @@ enum tlv_type {
     TLV_MTU_PROBE = 68,     /* 2: octets of the whole datagram */
     TLV_MTU_PROBE_ACK = 69, /* 2: the same number; padded to it as well */
     TLV_MTU_SET = 70,       /* 2: inner MTU the client uses from now on */
-    TLV_SETTINGS = 71,      /* TLVs 16..28 */
+    TLV_SETTINGS = 71,      /* TLVs 16..29 */
     TLV_LOGIN = 72,         /* 1200: a LOGIN inside */
     TLV_LOGIN_REPLY = 73,   /* a LOGIN_REPLY inside */
     TLV_LOGIN_AGAIN = 74,   /* 0 */
@@ -205,7 +206,8 @@ enum goodbye {
 
 #define SOFTWARE_MAX  32u
 #define CIPHERS_MAX   8u
-#define ADDRESSES_MAX 8u
+#define ADDRESSES_MAX 4u
+#define OLD_PREFIXES  3u
 #define ROUTES_MAX    16u
 #define DNS_MAX       4u
 #define SEARCH_MAX    4u
@@ -215,7 +217,8 @@ enum goodbye {
  * MTU 1280), so a settings message never needs to be cut. */
 #define SETTINGS_MAX                                                                               \
     (8u + 3u * 10u + 5u + 8u + 6u + 22u + ADDRESSES_MAX * 21u +                                    \
-     (DELEGATED_PER_MEMBER + ROUTES_MAX) * 21u + DNS_MAX * 20u + SEARCH_MAX * (4u + SEARCH_LEN))
+     (DELEGATED_PER_MEMBER + ROUTES_MAX) * 21u + DNS_MAX * 20u + SEARCH_MAX * (4u + SEARCH_LEN) +  \
+     OLD_PREFIXES * 25u)
 _Static_assert(DATA_MIN_LEN + 4u + SETTINGS_MAX <= INNER_MTU_MIN + PEER_OVERHEAD - OUTER_IP_UDP,
                "PROTOCOL.md 3.2");
 
@@ -240,6 +243,11 @@ struct seg_addr {
     uint8_t plen;
 };
 
+struct seg_old { /* a prefix the segment had until a while ago */
+    struct prefix prefix;
+    uint32_t valid_s; /* addresses in it are deprecated, and end this much later; not 0 */
+};
+
 /* what a LOGIN_REPLY and a settings message say; a field that was absent is zero */
 struct settings {
     enum verdict verdict;
@@ -254,11 +262,12 @@ struct settings {
     uint8_t segment_flags; /* SEGMENT_* */
     struct prefix segment; /* len 0: none, and segment_flags are not sent */
     struct seg_addr address[ADDRESSES_MAX];
+    struct seg_old old[OLD_PREFIXES];
     struct prefix delegated[DELEGATED_PER_MEMBER];
     struct prefix route[ROUTES_MAX];
     struct ip6 dns[DNS_MAX];
     char search[SEARCH_MAX][SEARCH_LEN + 1];
-    uint8_t n_address, n_delegated, n_route, n_dns, n_search;
+    uint8_t n_address, n_old, n_delegated, n_route, n_dns, n_search;
 };
 
 /* wire_put_login_payload() - exactly LOGIN_PAYLOAD_LEN octets at @out, padded; cannot fail
@@ -273,7 +282,7 @@ bool wire_get_login_payload(const uint8_t *p, size_t len, struct login_payload *
 
 /* wire_put_settings() - TLVs of @s at @out, in the order of their types; fields that are zero are
  * left out
- * @cap: >= 192 holds everything up to five addresses; SETTINGS_MAX holds everything
+ * @cap: >= 192 holds everything up to the addresses; SETTINGS_MAX holds everything
  * @ret_partial: set when something did not fit: the first TLV that does not, and all after it, are
  * left out whole (least important last: delegated, routes, dns, search); the caller then sends the
  * whole as a settings message Return: octets written, at most @cap */

@@ -100,17 +100,30 @@ static void put_segment(struct wr *w, const struct settings *s)
         tlv_put(w, TLV_SEGMENT, v, sizeof(v));
 }
 
+static void put_old(struct wr *w, const struct seg_old *o)
+{
+    uint8_t v[5 + IP6_LEN];
+
+    be32_store(v, o->valid_s);
+    v[4] = o->prefix.len;
+    memcpy(v + 5, o->prefix.addr.b, IP6_LEN);
+    tlv_put(w, TLV_OLD_PREFIX, v, sizeof(v));
+}
+
 size_t wire_put_settings(uint8_t *out, size_t cap, const struct settings *s, bool *ret_partial)
 {
     struct wr w = wr_of(out, cap);
 
-    assert(s->n_address <= ADDRESSES_MAX && s->n_delegated <= DELEGATED_PER_MEMBER &&
-           s->n_route <= ROUTES_MAX && s->n_dns <= DNS_MAX && s->n_search <= SEARCH_MAX);
+    assert(s->n_address <= ADDRESSES_MAX && s->n_old <= OLD_PREFIXES &&
+           s->n_delegated <= DELEGATED_PER_MEMBER && s->n_route <= ROUTES_MAX &&
+           s->n_dns <= DNS_MAX && s->n_search <= SEARCH_MAX);
     /* w.bad sticks, so the first TLV that does not fit is also the end. */
     put_fixed(&w, s);
     put_segment(&w, s);
     for (unsigned i = 0; i < s->n_address; i++)
         put_prefix(&w, TLV_ADDRESS, s->address[i].addr.b, s->address[i].plen);
+    for (unsigned i = 0; i < s->n_old; i++) /* a client that misses one ends its connections */
+        put_old(&w, &s->old[i]);
     for (unsigned i = 0; i < s->n_delegated; i++)
         put_prefix(&w, TLV_DELEGATED, s->delegated[i].addr.b, s->delegated[i].len);
     for (unsigned i = 0; i < s->n_route; i++)
@@ -139,6 +152,15 @@ static bool get_address(const uint8_t *p, struct settings *s)
     struct seg_addr *a = &s->address[s->n_address++];
     a->plen = p[0];
     return p[0] >= 1 && p[0] <= 128 && get_unicast(p + 1, &a->addr);
+}
+
+static bool get_old(const uint8_t *p, struct settings *s)
+{
+    if (s->n_old == OLD_PREFIXES)
+        return false;
+    struct seg_old *o = &s->old[s->n_old++];
+    o->valid_s = be32_load(p);
+    return o->valid_s > 0 && get_prefix(p + 4, &o->prefix);
 }
 
 static bool get_settings_value(const struct tlv *t, struct settings *s)
@@ -174,6 +196,8 @@ static bool get_settings_value(const struct tlv *t, struct settings *s)
         return s->n_dns < DNS_MAX && get_unicast(t->p, &s->dns[s->n_dns++]);
     case TLV_SEARCH:
         return s->n_search < SEARCH_MAX && get_domain(t, s->search[s->n_search++]);
+    case TLV_OLD_PREFIX:
+        return get_old(t->p, s);
     default:
         return false; /* a row of rules[] without a case */
     }

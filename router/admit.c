@@ -270,7 +270,7 @@ static void decide(struct admit *ad, struct candidate *c, enum cipher cipher, mo
 }
 
 void admit_settings(const struct admit *ad, struct settings *s, uint32_t client, struct mac mac,
-                    struct endpoint seen, const struct ip6 *address)
+                    struct endpoint seen, const struct ip6 *address, mono_ns now)
 {
     const struct router_config *c = ad->conf;
 
@@ -289,6 +289,13 @@ void admit_settings(const struct admit *ad, struct settings *s, uint32_t client,
     if (address) {
         s->address[0] = (struct seg_addr){ .addr = *address, .plen = ad->b->prefix.len };
         s->n_address = 1;
+    }
+    for (unsigned i = 0; i < ad->b->n_old; i++) {
+        const struct old_prefix *old = &ad->b->old[i];
+        if (!old->valid || old->until < now + NS_PER_S)
+            continue;
+        s->old[s->n_old].prefix = old->prefix;
+        s->old[s->n_old++].valid_s = (uint32_t)((old->until - now) / NS_PER_S);
     }
     const struct router_client *listed = roster_client(ad->roster, client);
     for (unsigned i = 0; listed && i < listed->n_delegate; i++)
@@ -326,7 +333,7 @@ static enum drop answer(struct admit *ad, struct hs_responder *hs, const struct 
 
     if (c->verdict == VERDICT_OK && !(t = tentative_new(ad, hs, id, now, e)))
         return DROP_FULL;
-    admit_settings(ad, &s, c->client, c->mac, c->ep, c->has_address ? &c->address : NULL);
+    admit_settings(ad, &s, c->client, c->mac, c->ep, c->has_address ? &c->address : NULL, now);
     s.verdict = c->verdict;
     s.reason = c->reason;
     s.backoff_s = c->backoff_s;

@@ -111,6 +111,6 @@ void admit_wipe(struct admit *ad);
 /* admit_settings() - what the router tells a client: for LOGIN_REPLY and settings messages */
 /* @client: its place in the roster, or SLOT_ABSENT */
 void admit_settings(const struct admit *ad, struct settings *s, uint32_t client, struct mac mac,
-                    struct endpoint seen, const struct ip6 *address);
+                    struct endpoint seen, const struct ip6 *address, mono_ns now);
 
 #endif

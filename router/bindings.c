@@ -120,32 +120,61 @@ bool bindings_taken(const struct bindings *b, struct ip6 a)
     return false;
 }
 
-bool bindings_in_segment(const struct bindings *b, struct ip6 a)
-{
-    return ip6_is_link_local(a) || ip6_in(a, b->prefix);
-}
-
-bool bindings_was_in_segment(const struct bindings *b, struct ip6 a, mono_ns now)
+/* The old prefix that @a lies in and that is still valid, or NULL. */
+static const struct old_prefix *valid_old(const struct bindings *b, struct ip6 a)
 {
     for (unsigned i = 0; i < b->n_old; i++) {
-        if (b->old[i].until > now && ip6_in(a, b->old[i].prefix))
-            return !bindings_in_segment(b, a);
+        if (b->old[i].valid && ip6_in(a, b->old[i].prefix))
+            return &b->old[i];
+    }
+    return NULL;
+}
+
+bool bindings_in_segment(const struct bindings *b, struct ip6 a)
+{
+    return ip6_is_link_local(a) || ip6_in(a, b->prefix) || valid_old(b, a);
+}
+
+bool bindings_was_in_segment(const struct bindings *b, struct ip6 a)
+{
+    if (ip6_in(a, b->prefix))
+        return false;
+    for (unsigned i = 0; i < b->n_old; i++) {
+        if (ip6_in(a, b->old[i].prefix))
+            return true;
     }
     return false;
 }
 
+bool bindings_is_own(const struct bindings *b, struct ip6 a)
+{
+    const struct old_prefix *old = valid_old(b, a);
+
+    return ip6_eq(a, b->router[0]) || (old && ip6_eq(a, old->router));
+}
+
 static bool is_router(const struct bindings *b, struct ip6 a)
 {
-    return ip6_eq(a, b->router[0]) || ip6_eq(a, b->router[1]) || ip6_eq(a, b->anycast);
+    return bindings_is_own(b, a) || ip6_eq(a, b->router[1]) || ip6_eq(a, b->anycast);
 }
 
 /* An identifier of EUI-64 shape, in a prefix that leaves room for one: it belongs to a MAC or to
  * nobody. */
 static bool eui_shaped(const struct bindings *b, struct ip6 a, struct mac *ret)
 {
-    if (!ip6_is_link_local(a) && b->prefix.len > 64)
+    const struct old_prefix *old = valid_old(b, a);
+
+    if (!ip6_is_link_local(a) && (old ? old->prefix.len : b->prefix.len) > 64)
         return false;
     return mac_of_eui64(a.b + 8, ret);
+}
+
+/* The EUI-64 address @m had in an old prefix. */
+static bool old_eui(const struct bindings *b, const struct member *m, struct ip6 a)
+{
+    const struct old_prefix *old = valid_old(b, a);
+
+    return old && old->prefix.len <= 64 && ip6_eq(a, mac_address(old->prefix, m->mac));
 }
 
 enum owner_kind bindings_owner(const struct bindings *b, struct ip6 a, struct member **ret_member)
@@ -157,7 +186,7 @@ enum owner_kind bindings_owner(const struct bindings *b, struct ip6 a, struct me
         return OWNER_ROUTER;
     if (eui_shaped(b, a, &mac)) {
         m = member_by_mac(b->ms, mac);
-        if (m && !ip6_eq(a, m->link_local) && !ip6_eq(a, m->eui_global))
+        if (m && !ip6_eq(a, m->link_local) && !ip6_eq(a, m->eui_global) && !old_eui(b, m, a))
             m = NULL;
     } else {
         uint32_t slot = table_find(&b->by_addr, a.b);
@@ -264,9 +293,8 @@ static bool delegated_to(const struct bindings *b, const struct member *m, struc
 
 bool bindings_owns(const struct bindings *b, const struct member *m, struct ip6 a)
 {
-    (void)b;
     return ip6_eq(a, m->link_local) || bound_find(m, a) >= 0 ||
-           (!ip6_is_unspecified(m->eui_global) && ip6_eq(a, m->eui_global));
+           (!ip6_is_unspecified(m->eui_global) && ip6_eq(a, m->eui_global)) || old_eui(b, m, a);
 }
 
 static void bound_remove(struct bindings *b, struct member *m, unsigned i)
@@ -323,10 +351,11 @@ enum drop bindings_guard(struct bindings *b, struct member *m, struct ip6 src, m
         m->bound[i].used = now;
         return DROP_NONE;
     }
-    if (delegated_to(b, m, src))
+    if (delegated_to(b, m, src) || old_eui(b, m, src))
         return DROP_NONE;
-    if ((b->shared && !ip6_is_link_local(src)) || !bindings_in_segment(b, src) ||
-        eui_shaped(b, src, &mac) || bindings_owner(b, src, &owner) != OWNER_NONE)
+    if ((b->shared && !ip6_is_link_local(src)) ||
+        !(ip6_is_link_local(src) || ip6_in(src, b->prefix)) || eui_shaped(b, src, &mac) ||
+        bindings_owner(b, src, &owner) != OWNER_NONE)
         return DROP_SRC_GUARD;
     uint32_t client = table_find(&b->reserved, src.b);
     if (client != TABLE_NONE && client != m->client)
@@ -370,10 +399,34 @@ bool bindings_assign(struct bindings *b, struct member *m, struct ip6 a, mono_ns
     return bindings_owner(b, a, &owner) == OWNER_NONE && bound_add(b, m, a, BOUND_ASSIGNED, now);
 }
 
+const struct ip6 *bindings_assigned(const struct bindings *b, const struct member *m)
+{
+    for (unsigned i = 0; i < m->n_bound; i++) {
+        if (m->how[i] == BOUND_ASSIGNED && ip6_in(m->bound[i].addr, b->prefix))
+            return &m->bound[i].addr;
+    }
+    return NULL;
+}
+
+void bindings_readdress(struct bindings *b, struct member *m, mono_ns now)
+{
+    struct ip6 a;
+    const struct ip6 *was = bindings_assigned(b, m);
+
+    if (!b->n_places || !bindings_stable(b, m->client, m->key, &a) || (was && ip6_eq(*was, a)))
+        return;
+    if (was)
+        bound_remove(b, m, (unsigned)bound_find(m, *was));
+    m->hint = 0;
+    (void)bindings_assign(b, m, a, now);
+}
+
 bool bindings_expire(struct bindings *b, struct member *m, mono_ns now, struct ip6 *ret)
 {
     for (unsigned i = 0; i < m->n_bound; i++) {
-        if (m->how[i] == BOUND_LEARNED && time_since(now, m->bound[i].used) >= BOUND_LIFE) {
+        bool unused_long =
+            m->how[i] == BOUND_LEARNED && time_since(now, m->bound[i].used) >= BOUND_LIFE;
+        if (unused_long || !bindings_in_segment(b, m->bound[i].addr)) {
             *ret = m->bound[i].addr;
             bound_remove(b, m, i);
             return true;
@@ -389,8 +442,13 @@ static bool prefix_eq(struct prefix a, struct prefix b)
     return a.len == b.len && ip6_eq(a.addr, b.addr);
 }
 
+static bool overlap(struct prefix a, struct prefix b)
+{
+    return a.len < b.len ? ip6_in(b.addr, a) : ip6_in(a.addr, b);
+}
+
 /* One entry for each prefix; the one that ends first gives way. */
-static void remember_prefix(struct bindings *b, struct prefix p, mono_ns until)
+static void remember_prefix(struct bindings *b, struct old_prefix old)
 {
     unsigned at = 0;
 
@@ -400,21 +458,37 @@ static void remember_prefix(struct bindings *b, struct prefix p, mono_ns until)
     }
     if (b->n_old < OLD_PREFIXES)
         at = b->n_old++;
-    b->old[at] = (struct old_prefix){ .prefix = p, .until = until };
+    b->old[at] = old;
 }
 
-static void forget_prefix(struct bindings *b, struct prefix p)
+static void forget_overlapping(struct bindings *b, struct prefix p)
 {
     for (unsigned i = 0; i < b->n_old; i++) {
-        if (prefix_eq(b->old[i].prefix, p))
+        if (overlap(b->old[i].prefix, p))
             b->old[i--] = b->old[--b->n_old];
     }
 }
 
-static void release_globals(struct bindings *b, struct member *m)
+void bindings_age(struct bindings *b, mono_ns now)
+{
+    for (unsigned i = 0; i < b->n_old; i++) {
+        struct old_prefix *old = &b->old[i];
+        if (old->until > now)
+            continue;
+        old->valid = false;
+        if (time_since(now, old->until) >= OLD_PREFIX_LIFE)
+            b->old[i--] = b->old[--b->n_old];
+    }
+}
+
+/* What @m had in the segment stays only where it is deprecated now, or of a prefix that is back as
+ * it was. */
+static void keep_or_release(struct bindings *b, struct member *m, bool back)
 {
     for (unsigned i = 0; i < m->n_bound;) {
-        if (ip6_is_link_local(m->bound[i].addr))
+        struct ip6 a = m->bound[i].addr;
+        bool kept = ip6_is_link_local(a) || valid_old(b, a) || (back && ip6_in(a, b->prefix));
+        if (kept && !is_router(b, a))
             i++;
         else
             bound_remove(b, m, i);
@@ -422,22 +496,37 @@ static void release_globals(struct bindings *b, struct member *m)
     m->hint = 0;
 }
 
+/* The prefix that was becomes an old one. Returns whether @prefix is one that was not over yet. */
+static bool turn_old(struct bindings *b, struct prefix prefix, mono_ns until, mono_ns now)
+{
+    struct old_prefix old = {
+        .prefix = b->prefix, .router = b->router[0], .until = until, .valid = until > now
+    };
+    bool back = false;
+
+    if (prefix_eq(b->prefix, prefix))
+        return true;
+    for (unsigned i = 0; i < b->n_old; i++)
+        back |= b->old[i].valid && prefix_eq(b->old[i].prefix, prefix);
+    forget_overlapping(b, prefix);
+    if (overlap(b->prefix, prefix))
+        old.valid = false; /* it is advertised as the others are */
+    remember_prefix(b, old);
+    return back;
+}
+
 void bindings_renumber(struct bindings *b, const struct roster *clients, struct prefix prefix,
                        struct ip6 address, mono_ns life, mono_ns now)
 {
-    struct ip6 a;
+    bool back = turn_old(b, prefix, now + (life < OLD_PREFIX_LIFE ? life : OLD_PREFIX_LIFE), now);
 
-    for (uint32_t i = 0; i < b->ms->high; i++) {
-        if (b->ms->m[i].live)
-            release_globals(b, &b->ms->m[i]);
-    }
-    if (!prefix_eq(b->prefix, prefix)) {
-        remember_prefix(b, b->prefix, now + (life < OLD_PREFIX_LIFE ? life : OLD_PREFIX_LIFE));
-        forget_prefix(b, prefix);
-    }
     b->prefix = prefix;
     b->anycast = prefix.addr;
     b->router[0] = address;
+    for (uint32_t i = 0; i < b->ms->high; i++) {
+        if (b->ms->m[i].live)
+            keep_or_release(b, &b->ms->m[i], back);
+    }
     table_clear(&b->reserved);
     for (uint32_t i = 0; i < b->n_places; i++) {
         const struct router_client *client = roster_client(clients, i);
@@ -450,8 +539,8 @@ void bindings_renumber(struct bindings *b, const struct roster *clients, struct 
         if (!m->live)
             continue;
         m->eui_global = prefix.len <= 64 ? mac_address(prefix, m->mac) : ip6_unspecified;
-        if (b->n_places && bindings_stable(b, m->client, m->key, &a))
-            (void)bindings_assign(b, m, a, now);
+        bindings_readdress(b, m, now);
+        member_changed(b->ms, i);
     }
 }
 

@@ -17,8 +17,10 @@
  * be that of another host there.
  *
  * The prefix can change while members are there: each gets its address in the new one at once, and
- * the old prefix is remembered for OLD_PREFIX_LIFE, so that it can be deprecated in advertisements
- * and who still uses it can be told (R23).
+ * keeps what it had in the old one, deprecated, for as long as that stays valid (`valid:`, at most
+ * OLD_PREFIX_LIFE), so that connections go on; nothing new is learned in it. After that who still
+ * uses it is told so, for OLD_PREFIX_LIFE (R23). Of two prefixes that overlap the old one ends at
+ * once: an address cannot be deprecated and in force.
  *
  * Standards: RFC 6620 3, RFC 7039, RFC 4291 2.6.1, RFC 7084 L-13, L-14.
  */
@@ -30,12 +32,13 @@
 #define BOUND_LIFE (3600 * NS_PER_S) /* of a learned address that is not used */
 #define BOUND_IDLE (600 * NS_PER_S)
 
-#define OLD_PREFIXES    4u
 #define OLD_PREFIX_LIFE (7200 * NS_PER_S) /* RFC 7084 L-13, RFC 4862 5.5.3: two hours */
 
 struct old_prefix { /* of the segment, until a while ago */
     struct prefix prefix;
-    mono_ns until;
+    struct ip6 router; /* our own address in it */
+    mono_ns until;     /* valid */
+    bool valid;        /* until bindings_age() has seen that time */
 };
 
 struct roster;
@@ -97,17 +100,25 @@ void bindings_undelegate(struct bindings *b, struct member *m);
 /* bindings_prefix() - prefix @i (0..DELEGATED_PER_MEMBER - 1) of @m, NULL when it has none */
 const struct prefix *bindings_prefix(const struct bindings *b, const struct member *m, unsigned i);
 
-/* bindings_in_segment() - link-local, or inside the segment's prefix */
+/* bindings_in_segment() - link-local, inside the segment's prefix, or in an old one that is valid
+ */
 bool bindings_in_segment(const struct bindings *b, struct ip6 a);
 
-/* bindings_was_in_segment() - inside a prefix the segment had until OLD_PREFIX_LIFE ago, and has no
- * longer */
-bool bindings_was_in_segment(const struct bindings *b, struct ip6 a, mono_ns now);
+/* bindings_is_own() - one of our own global addresses, of the prefix or a valid old one */
+bool bindings_is_own(const struct bindings *b, struct ip6 a);
+
+/* bindings_was_in_segment() - inside a prefix the segment had once, is deprecated or ended less
+ * than OLD_PREFIX_LIFE ago */
+bool bindings_was_in_segment(const struct bindings *b, struct ip6 a);
+
+/* bindings_age() - old prefixes end, and are forgotten later; bindings_expire() takes the addresses
+ */
+void bindings_age(struct bindings *b, mono_ns now);
 
 /* bindings_renumber() - the segment has @prefix from now on, and the router @address in it
- * Every member loses its global addresses and gets its own of the new prefix.
- * @clients: who is listed; their addresses are reserved anew
- * @life: how long the old prefix is remembered, at most OLD_PREFIX_LIFE */
+ * Every member gets its own address of the new prefix, and keeps those of the old one for @life, at
+ * most OLD_PREFIX_LIFE; 0: they end at once.
+ * @clients: who is listed; their addresses are reserved anew */
 void bindings_renumber(struct bindings *b, const struct roster *clients, struct prefix prefix,
                        struct ip6 address, mono_ns life, mono_ns now);
 
@@ -136,7 +147,17 @@ bool bindings_stable(const struct bindings *b, uint32_t client, const uint8_t *k
  * full */
 bool bindings_assign(struct bindings *b, struct member *m, struct ip6 a, mono_ns now);
 
-/* bindings_expire() - release one learned address of @m that was not used for BOUND_LIFE
+/* bindings_readdress() - the address reserved for @m is another now: that one is its own from here
+ * on, and what was assigned to it in the segment's prefix is not */
+void bindings_readdress(struct bindings *b, struct member *m, mono_ns now);
+
+/* bindings_assigned() - what @m was given in the segment's prefix, NULL: nothing (addressing:
+ * eui64)
+ */
+const struct ip6 *bindings_assigned(const struct bindings *b, const struct member *m);
+
+/* bindings_expire() - release one address of @m that was learned and not used for BOUND_LIFE, or is
+ * of a prefix that ended
  * Return: false when there is none; call until then. @ret: the address */
 bool bindings_expire(struct bindings *b, struct member *m, mono_ns now, struct ip6 *ret);
 

@@ -101,9 +101,14 @@ static const struct conf_key router_keys[] = {
       .help = "the file that `sixtap-router keygen` made" },
     { "prefix", CONF_PREFIX, AT(prefix), .min = 48, .max = 126,
       .def = "a ULA /64 derived from the router's key",
-      .help = "the IPv6 prefix of the segment; addressing: eui64 needs a /64" },
+      .help =
+          "the IPv6 prefix of the segment; addressing: eui64 needs a /64. Another one at a reload: "
+          "clients keep what they have in the old one for up to 2 h; with routed or nat66 only if "
+          "a "
+          "client has delegate:, else at a restart",
+      .live = true },
     { "address", CONF_IP6, AT(address), .def = "the prefix's ::1",
-      .help = "the router's own address in the prefix" },
+      .help = "the router's own address in the prefix", .live = true },
     { "addressing", CONF_ENUM, AT(addressing), .words = addressing_words, .def = "stable",
       .help = "stable: by the client's key; eui64: by its public IPv4 address and port, which it "
               "publishes" },

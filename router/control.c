@@ -33,19 +33,16 @@ void control_challenge(struct router_engine *re, struct member *m, uint64_t numb
     control_send(re, m, &c, 0, out);
 }
 
-void control_settings(struct router_engine *re, struct member *m, struct out *out)
+void control_settings(struct router_engine *re, struct member *m, mono_ns now, struct out *out)
 {
     uint8_t tlv[SETTINGS_MAX];
     struct settings s;
     bool partial;
     const struct ip6 *address = &m->eui_global;
 
-    if (re->conf->addressing == ADDRESSING_STABLE) {
-        address = NULL;
-        for (unsigned i = 0; i < m->n_bound && !address; i++)
-            address = m->how[i] == BOUND_ASSIGNED ? &m->bound[i].addr : NULL;
-    }
-    admit_settings(&re->admit, &s, m->client, m->mac, m->ep, address);
+    if (re->conf->addressing == ADDRESSING_STABLE)
+        address = bindings_assigned(&re->b, m);
+    admit_settings(&re->admit, &s, m->client, m->mac, m->ep, address, now);
     s.cipher = m->keys.current.cipher;
     size_t len = wire_put_settings(tlv, sizeof(tlv), &s, &partial);
     struct control c = { .type = TLV_SETTINGS, .body = tlv, .body_len = (uint16_t)len };

@@ -371,7 +371,7 @@ static void data_tentative(struct router_engine *re, uint32_t ref, struct dgram 
     confirmed(re, m, &c, now, e, out);
     take(re, m, &rx, now, e, out);
     if (partial)
-        control_settings(re, m, out);
+        control_settings(re, m, now, out);
 }
 
 static void data(struct router_engine *re, struct dgram *d, unsigned n, mono_ns now,
@@ -515,7 +515,7 @@ static void sweep_member(struct router_engine *re, struct member *m, mono_ns now
         m->settings_told = re->settings;
         m->ra_sent = 0; /* the first of three, also when they are final ones (RFC 4861 6.2.5) */
         advertise(re, m, now, e, out);
-        control_settings(re, m, out);
+        control_settings(re, m, now, out);
     }
     struct ip6 unbound;
     while (bindings_expire(&re->b, m, now, &unbound))
@@ -529,6 +529,7 @@ static void sweep(struct router_engine *re, mono_ns now, struct entropy *e, stru
     bool small = re->ms.high <= SWEEP_SMALL;
     uint32_t n = small ? re->ms.high : re->ms.high / SWEEP_SLICES + 1;
 
+    bindings_age(&re->b, now);
     re->next_sweep = now + (small ? SWEEP_PERIOD : SWEEP_PERIOD / SWEEP_SLICES);
     for (uint32_t i = 0; i < n; i++) {
         if (re->sweep >= re->ms.high)
@@ -646,10 +647,9 @@ bool router_engine_reach(struct router_engine *re, struct reachable *ret)
     if (!m->live)
         return true;
     if (re->b.shared) {
-        for (unsigned i = 0; i < m->n_bound; i++) {
-            if (m->how[i] == BOUND_ASSIGNED && ret->n < 1)
-                ret->prefix[ret->n++] = (struct prefix){ m->bound[i].addr, 128 };
-        }
+        const struct ip6 *given = bindings_assigned(&re->b, m);
+        if (given)
+            ret->prefix[ret->n++] = (struct prefix){ *given, 128 };
         if (re->conf->addressing == ADDRESSING_EUI64)
             ret->prefix[ret->n++] = (struct prefix){ m->eui_global, 128 };
     }

@@ -54,12 +54,13 @@ bool router_engine_uplink(struct router_engine *re, bool up, mono_ns now);
 
 /* router_engine_prefix_change() - the segment has @prefix from now on, and the router @address in
  * it (R20, R23). Members get their addresses in it and are told over the next ticks, which are due
- * at once: settings with the new address alone, and an RA in which the old prefix is preferred for
- * 0 s and valid for two hours at the most, counting down. For that long packets from old sources
- * draw "source address failed ingress/egress policy" (ICMPv6 1/5), and packets to old destinations
- * 1/3. A login under way is told to start anew. The engine knows prefix and address by itself from
- * router_engine_init() on: what the configuration says of them is no longer looked at. @address
- * lies in @prefix and is not its first. Return: false when nothing is new */
+ * at once: settings with the new address and the old prefix, and an RA in which that is preferred
+ * for 0 s and valid for two hours at the most, counting down. For that long their old addresses
+ * stay theirs; then, for two hours more, packets from old sources draw "source address failed
+ * ingress/egress policy" (ICMPv6 1/5), and packets to old destinations 1/3. A login under way is
+ * told to start anew. The engine knows prefix and address by itself from router_engine_init() on:
+ * what the configuration says of them is no longer looked at. @address lies in @prefix and is not
+ * its first. Return: false when nothing is new */
 bool router_engine_prefix_change(struct router_engine *re, struct prefix prefix, struct ip6 address,
                                  mono_ns now);
 

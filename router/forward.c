@@ -184,7 +184,7 @@ struct forward forward_from_member(struct bindings *b, const struct router_confi
     struct member *to = NULL;
 
     enum drop why = check_source(b, m, f, now, ret_learned);
-    if (why == DROP_SRC_GUARD && bindings_was_in_segment(b, f->src, now))
+    if (why == DROP_SRC_GUARD && bindings_was_in_segment(b, f->src))
         return refuse(why, 5);
     if (why)
         return drop(why);
@@ -217,7 +217,7 @@ struct forward forward_from_member(struct bindings *b, const struct router_confi
     to = bindings_delegated(b, f->dst);
     if (to)
         return delegated(c, m, to, f);
-    if (bindings_was_in_segment(b, f->dst, now))
+    if (bindings_was_in_segment(b, f->dst))
         return refuse(DROP_NO_OWNER, 3);
     return off_segment(b, c, f);
 }
@@ -247,20 +247,20 @@ struct forward forward_at_router(const struct frame *f)
 
 /* From this side come the kernel's own address on the TUN, where the prefix is on link at the WAN
  * its other hosts, and nothing else of the segment or of what is delegated. */
-static bool source_is_ours(const struct bindings *b, struct ip6 src, mono_ns now)
+static bool source_is_ours(const struct bindings *b, struct ip6 src)
 {
     struct member *owner = NULL;
 
-    if (ip6_eq(src, b->router[0]))
+    if (bindings_is_own(b, src))
         return false;
     if (!bindings_in_segment(b, src))
-        return bindings_delegated(b, src) || bindings_was_in_segment(b, src, now);
+        return bindings_delegated(b, src) || bindings_was_in_segment(b, src);
     return !b->shared || ip6_is_link_local(src) || bindings_owner(b, src, &owner) == OWNER_MEMBER ||
            table_find(&b->reserved, src.b) != TABLE_NONE;
 }
 
 struct forward forward_from_uplink(struct bindings *b, const struct router_config *c,
-                                   const struct frame *f, mono_ns now)
+                                   const struct frame *f)
 {
     struct member *to = NULL;
 
@@ -269,7 +269,7 @@ struct forward forward_from_uplink(struct bindings *b, const struct router_confi
         return drop(DROP_MULTICAST);
     if (!frame_source_valid(f) || ip6_is_unspecified(f->src) || leads_back(c, &f->src))
         return drop(DROP_SRC_INVALID);
-    if (source_is_ours(b, f->src, now))
+    if (source_is_ours(b, f->src))
         return drop(DROP_SRC_SEGMENT);
     if (bindings_owner(b, f->dst, &to) != OWNER_MEMBER && !(to = bindings_delegated(b, f->dst)))
         return refuse(DROP_NO_OWNER, 3);

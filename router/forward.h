@@ -55,6 +55,6 @@ struct forward forward_at_router(const struct frame *f);
 
 /* forward_from_uplink() - a packet out of the TUN device */
 struct forward forward_from_uplink(struct bindings *b, const struct router_config *c,
-                                   const struct frame *f, mono_ns now);
+                                   const struct frame *f);
 
 #endif

@@ -191,7 +191,7 @@ static void answer_self(struct router_engine *re, struct member *m, struct frame
         engine_drop(re, DROP_ICMP_RATE);
         return;
     }
-    bool own = ip6_eq(f->dst, re->link_local) || ip6_eq(f->dst, re->b.router[0]);
+    bool own = ip6_eq(f->dst, re->link_local) || bindings_is_own(&re->b, f->dst);
     icmp6_echo_turn(f, own ? f->dst : own_source(re, f->src));
     tell(re, m, f->p, f->len);
 }
@@ -365,7 +365,7 @@ void inner_from_uplink(struct router_engine *re, struct pkt *pk, mono_ns now, st
         engine_drop(re, why);
         return;
     }
-    struct forward fw = forward_from_uplink(&re->b, re->conf, &f, now);
+    struct forward fw = forward_from_uplink(&re->b, re->conf, &f);
     if (fw.to != TO_MEMBER) {
         engine_drop(re, fw.why);
         if (fw.error_type)

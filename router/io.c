@@ -304,7 +304,8 @@ static int open_engine(struct io *io)
     if (io->conf->clients)
         secret_unlock(io->conf->clients, io->conf->n_clients * sizeof(*io->conf->clients));
     router_config_free_clients(io->conf);
-    int err = reload_open(&io->reload, io->loop.ev, io->path, io->conf, io->re, on_reload, io);
+    int err =
+        reload_open(&io->reload, io->loop.ev, io->path, io->conf, io->re, &io->up, on_reload, io);
     if (err)
         log_error("cannot prepare for reload: %s", strerror(-err));
     return err ? EX_OSERR : 0;

@@ -35,7 +35,8 @@ enum logout {
     LOGOUT_STOP,
     LOGOUT_REMOVED,  /* listed no more */
     LOGOUT_PSK,      /* it has a psk, or another one, from now on */
-    LOGOUT_PREFIXES, /* its fixed address or delegated prefixes are others from now on */
+    LOGOUT_PREFIXES, /* its delegated prefixes are others from now on, or it is listed with its own
+                      */
 };
 
 #define NOTICE_NOBODY UINT32_MAX

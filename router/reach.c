@@ -22,6 +22,7 @@ struct slot {
 
 struct reach {
     struct reach_config c;
+    struct prefix former; /* of the segment, before c.segment; len 0: there was none */
     struct nl *nl;
     struct table owner; /* {prefix, length} -> slot that set it last */
     void *owner_mem;
@@ -37,7 +38,8 @@ static void key_of(uint8_t key[KEY_OCTETS], const struct prefix *p)
 
 static bool proxied(const struct reach *r, const struct prefix *p)
 {
-    return r->c.wan && p->len == 128 && ip6_in(p->addr, r->c.segment);
+    return r->c.wan && p->len == 128 &&
+           (ip6_in(p->addr, r->c.segment) || (r->former.len && ip6_in(p->addr, r->former)));
 }
 
 static struct nl_route route_of(const struct reach *r, const struct prefix *p)
@@ -137,6 +139,12 @@ void reach_set(struct reach *r, uint32_t slot, const struct prefix *want, unsign
     if (n)
         memcpy(s->has, want, n * sizeof(*want));
     s->n = (uint8_t)n;
+}
+
+void reach_segment(struct reach *r, struct prefix segment)
+{
+    r->former = r->c.segment;
+    r->c.segment = segment;
 }
 
 void reach_again(struct reach *r, mono_ns now)

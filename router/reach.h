@@ -48,6 +48,10 @@ int reach_open(const struct reach_config *c, const uint8_t *hash_key, struct rea
  * Prefixes inside the segment get a proxy entry where there is a wan. */
 void reach_set(struct reach *r, uint32_t slot, const struct prefix *want, unsigned n, mono_ns now);
 
+/* reach_segment() - the segment has another prefix from now on; addresses of the old one are taken
+ * back by reach_set() as ever */
+void reach_segment(struct reach *r, struct prefix segment);
+
 /* reach_again() - the TUN was down and the kernel forgot its routes: set them anew */
 void reach_again(struct reach *r, mono_ns now);
 

@@ -41,10 +41,14 @@ static bool same_psk(const struct router_client *a, const struct router_client *
     return a->has_psk == b->has_psk && sodium_memcmp(a->psk, b->psk, KEY_LEN) == 0;
 }
 
+static bool same_address(const struct router_client *a, const struct router_client *b)
+{
+    return a->has_address == b->has_address && ip6_eq(a->address, b->address);
+}
+
 static bool same_prefixes(const struct router_client *a, const struct router_client *b)
 {
-    if (a->has_address != b->has_address || !ip6_eq(a->address, b->address) ||
-        a->n_delegate != b->n_delegate)
+    if (a->n_delegate != b->n_delegate)
         return false;
     for (unsigned i = 0; i < a->n_delegate; i++) {
         if (a->delegate[i].len != b->delegate[i].len ||
@@ -76,6 +80,23 @@ static void drop_client(struct router_engine *re, const uint8_t *key, enum logou
     engine_leave(re, m, why, now);
 }
 
+/* Its fixed address is another: it stays, and is told. */
+static void readdress(struct router_engine *re, uint32_t place, const struct router_client *c,
+                      mono_ns now)
+{
+    struct member *m = member_by_key(&re->ms, c->public_key);
+
+    admit_forget_key(&re->admit, c->public_key);
+    bindings_unreserve(&re->b, place);
+    bindings_reserve(&re->b, place, c);
+    if (!m)
+        return;
+    bindings_readdress(&re->b, m, now);
+    m->settings_told = (uint8_t)(re->settings - 1);
+    member_changed(&re->ms, member_slot(&re->ms, m));
+    re->next_sweep = now;
+}
+
 /* One place of the roster against the new list. */
 static void compare(struct router_engine *re, uint32_t place, mono_ns now, struct out *out)
 {
@@ -99,6 +120,9 @@ static void compare(struct router_engine *re, uint32_t place, mono_ns now, struc
         drop_client(re, old->public_key, LOGOUT_PREFIXES, now, out);
         bindings_unreserve(&re->b, place);
         bindings_reserve(&re->b, place, new);
+        rl->changed++;
+    } else if (!same_address(old, new)) {
+        readdress(re, place, new, now);
         rl->changed++;
     } else if (strcmp(old->name, new->name) != 0) {
         rl->renamed++;

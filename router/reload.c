@@ -24,6 +24,7 @@ struct reload {
     const char *path;
     struct router_config *conf;
     struct router_engine *re;
+    struct uplink *up;
     reload_taking_fn taking;
     void *ctx;
     struct ev_io io;
@@ -175,6 +176,43 @@ static void refuse(struct reload *r)
     finish(r, false);
 }
 
+static bool same_place(const struct router_config *a, const struct router_config *b)
+{
+    return a->prefix.len == b->prefix.len && ip6_eq(a->prefix.addr, b->prefix.addr) &&
+           ip6_eq(a->address, b->address);
+}
+
+/* Another prefix, or another address of our own in it. What cannot be done keeps its value. */
+static void renumber(struct reload *r, mono_ns now)
+{
+    const struct router_config *c = r->conf;
+    struct router_config *f = &r->fresh;
+    const char *why = NULL;
+
+    if (c->uplink == UPLINK_NDPROXY && f->prefix.len == c->prefix.len &&
+        ip6_eq(f->prefix.addr, c->prefix.addr))
+        f->address = c->address; /* the host's own, whatever the file says */
+    if (same_place(c, f))
+        return;
+    if (sodium_memcmp(c->private_key, f->private_key, KEY_LEN) != 0)
+        why = "the new value takes effect when the router is restarted, as its new key does";
+    else if (c->addressing == ADDRESSING_EUI64 && f->prefix.len != 64)
+        why = "the new value takes effect when the router is restarted, as addressing: does";
+    else
+        why = uplink_renumber(r->up, c, f);
+    if (why) {
+        char line[240];
+        (void)snprintf(line, sizeof(line), "prefix: %s", why);
+        say(r, false, line);
+        f->prefix = c->prefix;
+        f->address = c->address;
+        return;
+    }
+    memcpy(r->conf->taken, f->taken, sizeof(f->taken));
+    r->conf->n_taken = f->n_taken;
+    router_engine_prefix_change(r->re, f->prefix, f->address, now);
+}
+
 /* The files are good: take what may change. */
 static void accept_files(struct reload *r, mono_ns now)
 {
@@ -182,8 +220,7 @@ static void accept_files(struct reload *r, mono_ns now)
     const struct conf_key *keys = router_config_table();
 
     say_text(r, false);
-    if (r->conf->uplink == UPLINK_NDPROXY)
-        r->fresh.address = r->conf->address; /* the host's own, whatever the file says */
+    renumber(r, now);
     if (!r->conf->reaches && r->conf->uplink != UPLINK_NONE && uplink_delegates(&r->fresh))
         say(r, false,
             "clients.delegate: the first ones take effect when the router is restarted, which then "
@@ -271,7 +308,7 @@ struct json_object *reload_json(const struct reload *r)
 }
 
 int reload_open(struct reload **ret, struct ev_loop *ev, const char *path, struct router_config *c,
-                struct router_engine *re, reload_taking_fn taking, void *ctx)
+                struct router_engine *re, struct uplink *up, reload_taking_fn taking, void *ctx)
 {
     struct reload *r = calloc(1, sizeof(*r));
 
@@ -281,6 +318,7 @@ int reload_open(struct reload **ret, struct ev_loop *ev, const char *path, struc
     r->path = path;
     r->conf = c;
     r->re = re;
+    r->up = up;
     r->taking = taking;
     r->ctx = ctx;
     r->messages = json_object_new_array();

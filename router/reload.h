@@ -4,7 +4,8 @@
  * DOC: reading ten thousand clients takes longer than a packet may wait, so a thread reads and
  * checks the files and sorts the keys; it shares nothing with the router but one job. What comes of
  * it is taken over by the loop: values of live keys at once, clients in slices (relist.h). Nothing
- * is taken from files with a problem. Keys that need a restart keep their value, and are named.
+ * is taken from files with a problem. Keys that need a restart keep their value, and are named; so
+ * are `prefix:` and `address:` where the privilege to renumber the TUN was given up.
  *
  * Requests are numbered, from 1. One that comes while files are read counts for the next reading,
  * since a file may have been read already; so after reload_request() has returned n, reload_json()
@@ -18,16 +19,18 @@
 
 #include "router/engine.h"
 #include "router/relist.h"
+#include "router/uplink.h"
 
 struct reload;
 
 /* reload_open() - @path: of router.yaml, must outlive it, as must @c
  * @c: the configuration the engine has; live values and the list of clients are replaced in it
+ * @up: goes along when the segment gets another prefix (uplink_renumber())
  * @taking: called when the engine has got something to do: its deadline is another one
  * Return: 0; -errno */
 typedef void (*reload_taking_fn)(void *ctx, mono_ns now);
 int reload_open(struct reload **ret, struct ev_loop *ev, const char *path, struct router_config *c,
-                struct router_engine *re, reload_taking_fn taking, void *ctx);
+                struct router_engine *re, struct uplink *up, reload_taking_fn taking, void *ctx);
 
 /* reload_request() - read the files again; returns the number of the request */
 unsigned reload_request(struct reload *r);

@@ -79,7 +79,7 @@ void control_send(struct router_engine *re, struct member *m, const struct contr
                   struct out *out);
 
 /* control_settings() - the whole settings to @m, when the LOGIN_REPLY could not hold them */
-void control_settings(struct router_engine *re, struct member *m, struct out *out);
+void control_settings(struct router_engine *re, struct member *m, mono_ns now, struct out *out);
 
 /* engine_leave() - @m ends when the call does */
 void engine_leave(struct router_engine *re, struct member *m, enum logout why, mono_ns now);

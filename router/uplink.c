@@ -10,6 +10,7 @@
 #include "proto/host/netlink.h"
 #include "proto/host/sysctl.h"
 #include "proto/mac.h"
+#include "router/bindings.h"
 #include "router/preflight.h"
 #include "router/tun.h"
 
@@ -122,22 +123,35 @@ static int open_reach(const struct router_config *c, const uint8_t *hash_key, st
 
 /* What clients send to elsewhere leaves with an address of the host. The rule counts on nothing but
  * the prefix and the device, so it holds when the WAN changes. */
-static int open_nat(const struct router_config *c, struct uplink *u)
+/* @before: the segment's prefix until now, which some still use; NULL: there was none */
+static int translate(struct nft *nat, const struct router_config *c, const struct prefix *before)
 {
-    char name[NFT_NAME_MAX + 1], rules[512], prefix[IP6_TEXT_LEN];
+    char rules[512], prefix[IP6_TEXT_LEN], old[IP6_TEXT_LEN];
 
-    if (c->uplink != UPLINK_NAT66)
-        return 0;
-    snprintf(name, sizeof(name), "sixtap-%s", c->uplink_device);
+    if (!before) /* the same line twice does no harm */
+        before = &c->prefix;
+
     snprintf(rules, sizeof(rules),
              "chain postrouting {\n"
              "type nat hook postrouting priority srcnat\n"
              "ip6 saddr %s/%u oifname != \"%s\" masquerade\n"
+             "ip6 saddr %s/%u oifname != \"%s\" masquerade\n"
              "}\n",
-             ip6_text(prefix, c->prefix.addr), c->prefix.len, c->uplink_device);
+             ip6_text(prefix, c->prefix.addr), c->prefix.len, c->uplink_device,
+             ip6_text(old, before->addr), before->len, c->uplink_device);
+    return nft_replace(nat, rules);
+}
+
+static int open_nat(const struct router_config *c, struct uplink *u)
+{
+    char name[NFT_NAME_MAX + 1];
+
+    if (c->uplink != UPLINK_NAT66)
+        return 0;
+    snprintf(name, sizeof(name), "sixtap-%s", c->uplink_device);
     int err = nft_open(name, &u->nat);
     if (!err)
-        err = nft_replace(u->nat, rules);
+        err = translate(u->nat, c, NULL);
     if (err)
         log_error("cannot make the address translation (nft table ip6 %s): %s", name,
                   u->nat ? nft_error(u->nat) : strerror(-err));
@@ -236,4 +250,58 @@ int uplink_conclude(struct router_config *c)
     if (wan.has_gateway)
         take_out(c, wan.gateway);
     return 0;
+}
+
+/* ---- another prefix ---- */
+
+/* The new address comes first, so that the TUN always has one; connections of the old one go on
+ * while clients keep theirs. The kernel's on-link route ends with the address. */
+static int move_address(struct uplink *u, const struct router_config *c,
+                        const struct router_config *to)
+{
+    struct nl_addr old = tun_address(c), new = tun_address(to);
+    struct nl *nl = NULL;
+
+    int err = nl_open(&nl);
+    if (!err)
+        err = nl_addr_add(nl, tap_ifindex(u->tun), &new);
+    if (!err && ip6_eq(old.addr, new.addr)) {
+        nl_addr_del(nl, tap_ifindex(u->tun), old.addr, old.plen); /* another length */
+    } else if (!err) {
+        const uint32_t most = OLD_PREFIX_LIFE / NS_PER_S;
+        old.preferred_s = 0;
+        old.valid_s = to->advertise.valid_s < most ? to->advertise.valid_s : most;
+        nl_addr_add(nl, tap_ifindex(u->tun), &old);
+    }
+    nl_close(nl);
+    return err;
+}
+
+const char *uplink_renumber(struct uplink *u, const struct router_config *c,
+                            struct router_config *to)
+{
+    struct router_config as = *to;
+
+    if (c->uplink == UPLINK_NONE)
+        return NULL;
+    if (!c->reaches)
+        return "the new value takes effect when the router is restarted: it has given up the "
+               "privilege to renumber its uplink device";
+    as.uplink = c->uplink; /* what the file says of those needs a restart */
+    memcpy(as.wan, c->wan, sizeof(as.wan));
+    if (c->uplink == UPLINK_NDPROXY) {
+        if (uplink_conclude(&as))
+            return "the prefix stays as it was: this host has no address in the new one (see the "
+                   "log)";
+        to->address = as.address;
+        memcpy(to->taken, as.taken, sizeof(to->taken));
+        to->n_taken = as.n_taken;
+        reach_segment(u->reach, to->prefix);
+        return NULL;
+    }
+    if (move_address(u, c, to))
+        return "the prefix stays as it was: the uplink device does not take the new address";
+    if (u->nat && translate(u->nat, &as, &c->prefix))
+        log_error("the new prefix is not translated: %s", nft_error(u->nat));
+    return NULL;
 }

@@ -41,6 +41,16 @@ int uplink_conclude(struct router_config *c);
  * Return: 0 or -errno (logged), *ret is then empty; else uplink_close() it */
 int uplink_open(const struct router_config *c, const uint8_t *hash_key, struct uplink *ret);
 
+/* uplink_renumber() - the segment gets the prefix and address of @to in place of those of @c: the
+ * TUN has the new address at once, and the old one, deprecated, for as long as @to's `valid:` says,
+ * at most two hours. With ndproxy it looks for the host's address in the new prefix (as
+ * uplink_conclude() does for @to), and clients' addresses are announced as the engine tells them.
+ * Before the engine's change.
+ * Return: NULL; else why it stays as it was, for a person: among other things CAP_NET_ADMIN is
+ * needed, and kept by the routers alone that tell the kernel of clients (@c->reaches) */
+const char *uplink_renumber(struct uplink *u, const struct router_config *c,
+                            struct router_config *to);
+
 /* uplink_close() - nothing of it stays in the kernel */
 void uplink_close(struct uplink *u);
 

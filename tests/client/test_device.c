@@ -379,6 +379,55 @@ static void smallest_change(void **state)
     assert_string_equal(warned, "");
 }
 
+/* R23: the segment has another prefix; what the client had in the one before is deprecated until
+ * the kernel takes it away, and is there again when that prefix is back */
+static void R23_former_prefix_is_deprecated(void **state)
+{
+    struct device_want w = want(), before = w;
+    struct nl_route r = { 0 };
+    struct nl_addr a[8];
+    bool found = false;
+
+    (void)state;
+    assert_true(apply(&w) > 0);
+    w.serial++;
+    w.segment = prefix("2001:db8:2::", 64);
+    w.address[0] = (struct seg_addr){ ip6("2001:db8:2::abcd"), 64 };
+    w.old[0] = (struct seg_old){ prefix("2001:db8:1::", 64), 7200 };
+    w.n_old = 1;
+    assert_int_equal(apply(&w), 3); /* new address, old one, new route */
+    assert_true(has_address("2001:db8:2::abcd", 64));
+    assert_true(find_route("2001:db8:2::", 64, &r) && !r.has_via);
+    assert_true(find_route("2001:db8:1::", 64, &r) && !r.has_via);
+    int n = nl_addr_list(nl, device_ifindex(dev), a, 8);
+    for (int i = 0; i < n; i++) {
+        if (!ip6_eq(a[i].addr, ip6("2001:db8:1::abcd")))
+            continue;
+        found = true;
+        assert_true(a[i].flags & IFA_F_DEPRECATED);
+    }
+    assert_true(found);
+    w.serial++, w.old[0].valid_s = 60; /* it counts down already */
+    assert_int_equal(apply(&w), 0);
+    w.serial++, w.n_old = 0; /* over, or another router: at once, with its route */
+    assert_int_equal(apply(&w), 2);
+    assert_false(has_address("2001:db8:1::abcd", 64));
+    assert_false(find_route("2001:db8:1::", 64, &r));
+
+    w.serial++, w.n_old = 1, w.segment = before.segment, w.address[0] = before.address[0];
+    w.old[0] = (struct seg_old){ prefix("2001:db8:2::", 64), 7200 };
+    assert_int_equal(apply(&w), 3);
+    w.serial++, w.segment = prefix("2001:db8:2::", 64);
+    w.address[0] = (struct seg_addr){ ip6("2001:db8:2::abcd"), 64 };
+    w.old[0].prefix = before.segment;
+    assert_int_equal(apply(&w), 2); /* lasting again, and deprecated */
+    n = nl_addr_list(nl, device_ifindex(dev), a, 8);
+    for (int i = 0; i < n; i++)
+        assert_int_equal(!!(a[i].flags & IFA_F_DEPRECATED),
+                         ip6_eq(a[i].addr, ip6("2001:db8:1::abcd")));
+    assert_string_equal(warned, "");
+}
+
 static void strangers_are_left_alone(void **state)
 {
     struct device_want w = want();
@@ -718,6 +767,7 @@ int main(void)
         WITH(netlink, withdraws_and_returns),
         WITH(netlink, mac_changes_in_place),
         WITH(netlink, smallest_change),
+        WITH(netlink, R23_former_prefix_is_deprecated),
         WITH(netlink, strangers_are_left_alone),
         WITH(netlink, second_client),
         WITH(netlink, repairs),

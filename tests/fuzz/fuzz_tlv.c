@@ -52,6 +52,11 @@ static void settings_eq(const struct settings *a, const struct settings *b)
     for (unsigned i = 0; i < a->n_address; i++)
         FUZZ_CHECK(ip6_eq(a->address[i].addr, b->address[i].addr) &&
                    a->address[i].plen == b->address[i].plen);
+    FUZZ_CHECK(a->n_old == b->n_old);
+    for (unsigned i = 0; i < a->n_old; i++) {
+        FUZZ_CHECK(a->old[i].valid_s == b->old[i].valid_s);
+        prefixes_eq(&a->old[i].prefix, &b->old[i].prefix, 1);
+    }
     prefixes_eq(a->delegated, b->delegated, a->n_delegated);
     prefixes_eq(a->route, b->route, a->n_route);
     for (unsigned i = 0; i < a->n_dns; i++)
@@ -67,7 +72,8 @@ static void settings(const uint8_t *p, size_t len)
 
     if (!wire_get_settings(p, len, &s))
         return;
-    FUZZ_CHECK(s.n_address <= ADDRESSES_MAX && s.n_route <= ROUTES_MAX && s.n_dns <= DNS_MAX);
+    FUZZ_CHECK(s.n_address <= ADDRESSES_MAX && s.n_old <= OLD_PREFIXES);
+    FUZZ_CHECK(s.n_route <= ROUTES_MAX && s.n_dns <= DNS_MAX);
     uint8_t *out = malloc(SETTINGS_MAX);
     FUZZ_CHECK(out);
     size_t n = wire_put_settings(out, SETTINGS_MAX, &s, &partial);

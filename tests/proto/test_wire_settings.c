@@ -27,19 +27,20 @@ static const struct {
     { TLV_MTU, 4, 4, 4, 1, "\5\0\5\x9a" },
     { TLV_KEEPALIVE, 2, 2, 2, 1, "\0\x14" },
     { TLV_SEGMENT, 18, 18, 18, 1, "\3\x40\x20\1\r\xb8\0\1\0\0\0\0\0\0\0\0\0\0" },
-    { TLV_ADDRESS, 17, 17, 17, 8, "\x40\x20\1\r\xb8\0\1\0\0\0\0\0\0\0\0\0\2" },
+    { TLV_ADDRESS, 17, 17, 17, 4, "\x40\x20\1\r\xb8\0\1\0\0\0\0\0\0\0\0\0\2" },
     { TLV_DELEGATED, 17, 17, 17, 4, "\x38\x20\1\r\xb8\0\1\xff\0\0\0\0\0\0\0\0\0" },
     { TLV_ROUTE, 17, 17, 17, 16, "\x30\x20\1\r\xb8\0\2\0\0\0\0\0\0\0\0\0\0" },
     { TLV_DNS, 16, 16, 16, 4, "\x20\1\r\xb8\0\1\0\0\0\0\0\0\0\0\0\1" },
     { TLV_SEARCH, 3, 1, 126, 4, "a.b" },
+    { TLV_OLD_PREFIX, 21, 21, 21, 3, "\0\0\x1c\x20\x40\x20\1\r\xb8\0\2\0\0\0\0\0\0\0\0\0\0" },
     /* types of other places and of the future */
     { TLV_COOKIE, 0, 0, 300, 40, "" },
-    { 29, 0, 0, 300, 40, "" },
+    { 30, 0, 0, 300, 40, "" },
     { TLV_CONFIRM, 0, 0, 300, 40, "" },
     { 0xfffe, 0, 0, 300, 40, "" },
 };
 
-#define N_KNOWN 13
+#define N_KNOWN 14
 
 static bool get(const struct run *r, struct settings *s)
 {
@@ -107,7 +108,7 @@ static void required(void **state)
     struct settings s;
 
     for (unsigned verdict = 0; verdict <= 3; verdict++)
-        for (unsigned type = TLV_VERDICT; type <= TLV_SEARCH; type++) {
+        for (unsigned type = TLV_VERDICT; type <= TLV_OLD_PREFIX; type++) {
             struct run r = needed_but(type);
             if (type != TLV_VERDICT)
                 r.p[4] = (uint8_t)verdict;
@@ -348,6 +349,11 @@ static struct settings random_settings(uint64_t *seed, bool full)
         s.address[i].addr = random_address(seed);
         s.address[i].plen = (uint8_t)(1 + rnd_below(seed, 128));
     }
+    s.n_old = (uint8_t)(full ? OLD_PREFIXES : rnd_below(seed, OLD_PREFIXES + 1));
+    for (unsigned i = 0; i < s.n_old; i++) {
+        s.old[i].prefix = random_prefix(seed);
+        s.old[i].valid_s = 1 + rnd_below(seed, UINT32_MAX);
+    }
     for (unsigned i = 0; i < s.n_delegated; i++)
         s.delegated[i] = random_prefix(seed);
     for (unsigned i = 0; i < s.n_route; i++)
@@ -409,12 +415,13 @@ static void partial_with_every_room(void **state)
         if (cap < 192)
             continue;
         assert_true(wire_get_settings(out, n, &got));
-        assert_true(got.n_address >= 5 && got.segment.len == s.segment.len);
+        assert_true(got.n_address == ADDRESSES_MAX && got.segment.len == s.segment.len);
         assert_true(got.keepalive_s == s.keepalive_s && mac_eq(got.mac, s.mac));
         /* least important last */
         assert_true(got.n_search == 0 || got.n_dns == DNS_MAX);
         assert_true(got.n_dns == 0 || got.n_route == ROUTES_MAX);
         assert_true(got.n_route == 0 || got.n_delegated == DELEGATED_PER_MEMBER);
+        assert_true(got.n_delegated == 0 || got.n_old == OLD_PREFIXES);
     }
 }
 
@@ -453,6 +460,7 @@ static void garbage_ends(void **state)
         ok += wire_get_settings(p, n, &got);
         free(p);
         assert_true(got.n_address <= ADDRESSES_MAX && got.n_route <= ROUTES_MAX);
+        assert_true(got.n_old <= OLD_PREFIXES);
         assert_true(got.n_dns <= DNS_MAX && got.n_search <= SEARCH_MAX);
     }
     assert_true(ok > 0 && ok < 5000);

@@ -207,6 +207,35 @@ static void psk_changed(void **state)
     assert_int_equal(rig_member(&rig, &a)->client, 0);
 }
 
+/* Another fixed address: the member stays, and is told. */
+static void R23_address_changed(void **state)
+{
+    struct relist done;
+    struct control ctl;
+    struct settings s;
+    const struct ip6 fixed = ip6_of("2001:db8:1::beef");
+
+    (void)state;
+    three();
+    struct ip6 before = guest_addr(&a);
+    list[0].has_address = true;
+    list[0].address = fixed;
+    relist(&done);
+    assert_int_equal(done.changed, 1);
+    assert_int_equal(rig_notices(&rig, NOTICE_LOGOUT, NULL), 0);
+    guest_take(&a, &rig); /* with the last slice */
+    assert_int_equal(guest_has_control(&a, TLV_SETTINGS, &ctl), 1);
+    assert_true(wire_get_settings(ctl.body, ctl.body_len, &s));
+    assert_true(s.n_address == 1 && ip6_eq(s.address[0].addr, fixed));
+    assert_true(bindings_owns(&rig.re->b, rig_member(&rig, &a), fixed));
+    assert_false(bindings_owns(&rig.re->b, rig_member(&rig, &a), before));
+    list[0].has_address = false;
+    list[0].address = ip6_unspecified;
+    relist(&done);
+    assert_int_equal(done.changed, 1);
+    assert_true(bindings_owns(&rig.re->b, rig_member(&rig, &a), before));
+}
+
 static void listed_while_in(void **state) /* access: open; a member becomes a listed client */
 {
     struct relist done;
@@ -349,10 +378,18 @@ static void random_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW(nothing_new),     ROW(removed),       ROW(removed_before_its_confirm),
-        ROW(renamed),         ROW(names_swapped), ROW(psk_changed),
-        ROW(listed_while_in), ROW(no_room),       ROW(many_members_leave),
-        ROW(ten_thousand),    ROW(random_lists),
+        ROW(nothing_new),
+        ROW(removed),
+        ROW(removed_before_its_confirm),
+        ROW(renamed),
+        ROW(names_swapped),
+        ROW(psk_changed),
+        ROW(R23_address_changed),
+        ROW(listed_while_in),
+        ROW(no_room),
+        ROW(many_members_leave),
+        ROW(ten_thousand),
+        ROW(random_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

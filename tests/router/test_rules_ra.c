@@ -469,12 +469,16 @@ static void R20_R23_prefix_changes(void **state)
         assert_int_equal(be32_load(pio + 4), 7200);
         assert_int_equal(pio[3], modes[i] == ADDRESSING_EUI64 ? 0xC0 : 0x80);
         assert_null(ra_option(ra, len, 3, 2));
-        /* settings: the new address alone */
+        /* settings: the new address, and how long the old one may serve */
         assert_int_equal(s[0].n_address, 1);
         assert_true(ip6_in(s[0].address[0].addr, NEW_PREFIX));
         assert_true(ip6_eq(s[0].segment.addr, NEW_PREFIX.addr));
+        assert_int_equal(s[0].n_old, 1);
+        assert_true(ip6_eq(s[0].old[0].prefix.addr, ip6_of("2001:db8:1::")));
+        assert_int_equal(s[0].old[0].prefix.len, 64);
+        assert_int_equal(s[0].old[0].valid_s, 7200);
         assert_true(bindings_owns(&rig.re->b, rig_member(&rig, &a), s[0].address[0].addr));
-        assert_false(bindings_owns(&rig.re->b, rig_member(&rig, &a), old));
+        assert_true(bindings_owns(&rig.re->b, rig_member(&rig, &a), old));
         /* the valid lifetime counts down, and ends */
         uint8_t out[ND_PACKET_MAX];
         rig.now += 3000 * NS_PER_S;
@@ -486,38 +490,19 @@ static void R20_R23_prefix_changes(void **state)
     }
 }
 
-static void R23_R53_old_sources(void **state)
-{
-    struct settings s[2];
-    uint8_t ip[60];
-    size_t len;
+struct use { /* of an address of the old prefix, or of the new */
+    const char *name;
+    struct ip6 src, dst;
+    bool to_b, to_world;
+    int code; /* of "unreachable"; -1 none */
+    enum drop why;
+};
 
-    (void)state;
-    scene_start(2);
-    struct ip6 old_a = guest_addr(&a), old_b = guest_addr(&b), world = ip6_of("2001:db8:99::1");
-    change("2001:db8:2::", "2001:db8:2::1");
-    rig_tick(&rig);
-    (void)told(&a, &len, &s[0]);
-    (void)told(&b, &len, &s[1]);
-    struct ip6 new_a = s[0].address[0].addr, new_b = s[1].address[0].addr;
-    const struct {
-        const char *name;
-        struct ip6 src, dst;
-        bool to_b, to_world;
-        int code; /* of "unreachable"; -1 none */
-        enum drop why;
-    } rows[] = {
-        { "old to the world", old_a, world, false, false, 5, DROP_SRC_GUARD },
-        { "old to a peer's new", old_a, new_b, false, false, 5, DROP_SRC_GUARD },
-        { "old of another", old_b, world, false, false, 5, DROP_SRC_GUARD },
-        { "old, to a group", old_a, ip6_all_nodes, false, false, -1, DROP_SRC_GUARD },
-        { "new to the world", new_a, world, false, true, -1, DROP_NONE },
-        { "new to a peer", new_a, new_b, true, false, -1, DROP_NONE },
-        { "new to a peer's old", new_a, old_b, false, false, 3, DROP_NO_OWNER },
-        { "another's new", new_b, world, false, false, -1, DROP_SRC_GUARD },
-        { "link-local", guest_ll(&a), guest_ll(&b), true, false, -1, DROP_NONE },
-    };
-    for (unsigned i = 0; i < N(rows); i++) {
+static void uses(const struct use *rows, unsigned n)
+{
+    uint8_t ip[60];
+
+    for (unsigned i = 0; i < n; i++) {
         (void)put_udp6(ip, rows[i].src, rows[i].dst, sizeof(ip));
         guest_says(&a, ip6_is_multicast(rows[i].dst) ? KIND_MULTICAST : KIND_PEER, "b", ip,
                    sizeof(ip));
@@ -530,23 +515,114 @@ static void R23_R53_old_sources(void **state)
         if (error) /* from our own new address */
             assert_memory_equal(error + 8, ip6_of("2001:db8:2::1").b, IP6_LEN);
     }
-    /* From the uplink nobody may use the old prefix as a source, nor reach it. */
-    rig_tun(&rig, ip, put_udp6(ip, old_a, new_b, sizeof(ip)));
-    assert_int_equal(rig_drops(&rig, DROP_SRC_SEGMENT), 1);
-    rig_tun(&rig, ip, put_udp6(ip, world, old_b, sizeof(ip)));
-    assert_int_equal(rig_drops(&rig, DROP_NO_OWNER), 1);
-    rig_tun(&rig, ip, put_udp6(ip, world, new_b, sizeof(ip)));
-    assert_int_equal(rig.out.n_dg, 1);
-    /* After two hours the old prefix is like any other. */
-    rig.re->b.old[0].until = rig.now;
-    (void)put_udp6(ip, old_a, world, sizeof(ip));
-    guest_says(&a, KIND_HOST, "r", ip, sizeof(ip));
-    assert_null(guest_packet(&a, ICMP6_UNREACH, NULL));
-    assert_int_equal(rig_drops(&rig, DROP_SRC_GUARD), 1);
 }
 
-/* What was learned goes with the prefix; link-local addresses stay. There and back again; more
- * changes than are remembered. */
+/* From the uplink: what comes of it, by the datagrams that go out. */
+static void comes_in(struct ip6 src, struct ip6 dst, unsigned delivered, enum drop why)
+{
+    uint8_t ip[60];
+
+    rig_tun(&rig, ip, put_udp6(ip, src, dst, sizeof(ip)));
+    assert_int_equal(rig.out.n_dg, delivered);
+    if (why)
+        assert_int_equal(rig_drops(&rig, why), 1);
+}
+
+static void R23_R53_old_sources(void **state)
+{
+    static const enum addressing modes[] = { ADDRESSING_STABLE, ADDRESSING_EUI64 };
+    const struct ip6 world = ip6_of("2001:db8:99::1"), r_old = ip6_of("2001:db8:1::1"),
+                     free_old = ip6_of("2001:db8:1::77");
+
+    (void)state;
+    for (unsigned i = 0; i < N(modes); i++) {
+        struct settings s[2];
+        size_t len;
+        if (i)
+            rig_free(&rig);
+        rig_defaults(&rig);
+        rig.conf.addressing = modes[i];
+        scene_start(2);
+        struct ip6 old_a = guest_addr(&a), old_b = guest_addr(&b);
+        change("2001:db8:2::", "2001:db8:2::1");
+        rig_tick(&rig);
+        (void)told(&a, &len, &s[0]);
+        (void)told(&b, &len, &s[1]);
+        struct ip6 new_a = s[0].address[0].addr, new_b = s[1].address[0].addr;
+        /* Deprecated: what used it goes on. */
+        const struct use valid[] = {
+            { "old to the world", old_a, world, false, true, -1, DROP_NONE },
+            { "old to a peer's new", old_a, new_b, true, false, -1, DROP_NONE },
+            { "old to a peer's old", old_a, old_b, true, false, -1, DROP_NONE },
+            { "old to the router's old", old_a, r_old, false, true, -1, DROP_NONE },
+            { "old of another", old_b, world, false, false, 5, DROP_SRC_GUARD },
+            { "old of the router", r_old, world, false, false, 5, DROP_SRC_GUARD },
+            { "a free one of the old", free_old, world, false, false, 5, DROP_SRC_GUARD },
+            { "new to the world", new_a, world, false, true, -1, DROP_NONE },
+            { "new to a peer", new_a, new_b, true, false, -1, DROP_NONE },
+            { "new to a peer's old", new_a, old_b, true, false, -1, DROP_NONE },
+            { "new to nobody's old", new_a, free_old, false, false, 3, DROP_NO_OWNER },
+            { "another's new", new_b, world, false, false, -1, DROP_SRC_GUARD },
+            { "link-local", guest_ll(&a), guest_ll(&b), true, false, -1, DROP_NONE },
+        };
+        uses(valid, N(valid));
+        comes_in(old_a, new_b, 0, DROP_SRC_SEGMENT);
+        comes_in(world, old_b, 1, DROP_NONE);
+        comes_in(r_old, old_b, 1, DROP_NONE); /* the TUN keeps it as long */
+        comes_in(world, new_b, 1, DROP_NONE);
+        /* Over: who still uses it is told so. */
+        rig.re->b.old[0].until = rig.now;
+        rig.now += 2 * NS_PER_S;
+        rig_tick(&rig);
+        router_check(rig.re);
+        assert_false(bindings_owns(&rig.re->b, rig_member(&rig, &a), old_a));
+        const struct use over[] = {
+            { "over, to the world", old_a, world, false, false, 5, DROP_SRC_GUARD },
+            { "over, to a peer's new", old_a, new_b, false, false, 5, DROP_SRC_GUARD },
+            { "over, to a group", old_a, ip6_all_nodes, false, false, -1, DROP_SRC_GUARD },
+            { "new to a peer's that is over", new_a, old_b, false, false, 3, DROP_NO_OWNER },
+            { "new to the router's that is over", new_a, r_old, false, false, 3, DROP_NO_OWNER },
+            { "new to the world", new_a, world, false, true, -1, DROP_NONE },
+        };
+        uses(over, N(over));
+        comes_in(old_a, new_b, 0, DROP_SRC_SEGMENT);
+        comes_in(world, old_b, 0, DROP_NO_OWNER);
+        /* Two hours later it is like any other. */
+        (void)adverts_of_a_life(&a, OLD_PREFIX_LIFE);
+        assert_int_equal(rig.re->b.n_old, 0);
+        const struct use forgotten[] = {
+            { "forgotten", old_a, world, false, false, -1, DROP_SRC_GUARD },
+            { "to one forgotten", new_a, old_b, false, true, -1, DROP_NONE },
+        };
+        uses(forgotten, N(forgotten));
+    }
+}
+
+/* A prefix that overlaps the new one cannot be deprecated beside it: it ends at once. */
+static void R23_overlapping(void **state)
+{
+    struct prefix wide = { .addr = ip6_of("2001:db8:1::"), .len = 56 };
+    struct settings s;
+    size_t len;
+
+    (void)state;
+    scene_start(1);
+    struct ip6 old = guest_addr(&a);
+    assert_true(router_engine_prefix_change(rig.re, wide, ip6_of("2001:db8:1::1"), rig.now));
+    router_check(rig.re);
+    rig_tick(&rig);
+    (void)told(&a, &len, &s);
+    assert_int_equal(s.n_old, 0);
+    assert_int_equal(s.segment.len, 56);
+    if (!ip6_eq(s.address[0].addr, old))
+        assert_false(bindings_owns(&rig.re->b, rig_member(&rig, &a), old));
+    change("2001:db8:1::", "2001:db8:1::1"); /* and back to the narrow one */
+    assert_true(bindings_owns(&rig.re->b, rig_member(&rig, &a), old));
+    assert_int_equal(rig_member(&rig, &a)->n_bound, 1);
+}
+
+/* What was learned stays while its prefix is valid, link-local addresses for good. There and back
+ * again; more changes than are remembered. */
 static void R23_prefix_changes_often(void **state)
 {
     uint8_t ip[60];
@@ -561,13 +637,13 @@ static void R23_prefix_changes_often(void **state)
     assert_int_equal(m->n_learned, 2);
     struct ip6 before = guest_addr(&a);
     change("2001:db8:2::", "2001:db8:2::1");
-    assert_int_equal(m->n_learned, 1);
+    assert_int_equal(m->n_learned, 2);
     assert_true(bindings_owns(&rig.re->b, m, ip6_of("fe80::77")));
     change("2001:db8:1::", "2001:db8:1::1");
     assert_true(bindings_owns(&rig.re->b, m, before)); /* its stable address of that prefix */
     assert_int_equal(rig.re->b.n_old, 1);              /* 2::, and not the one that is back */
-    assert_true(bindings_was_in_segment(&rig.re->b, ip6_of("2001:db8:2::5"), rig.now));
-    assert_false(bindings_was_in_segment(&rig.re->b, before, rig.now));
+    assert_true(bindings_was_in_segment(&rig.re->b, ip6_of("2001:db8:2::5")));
+    assert_false(bindings_was_in_segment(&rig.re->b, before));
     for (unsigned i = 3; i < 3 + 2 * OLD_PREFIXES; i++) {
         struct prefix p = { .addr = ip6_of("2001:db8::"), .len = 64 };
         struct ip6 own;
@@ -579,14 +655,14 @@ static void R23_prefix_changes_often(void **state)
         router_check(rig.re);
         assert_true(rig.re->b.n_old <= OLD_PREFIXES);
     }
-    assert_true(bindings_was_in_segment(&rig.re->b, ip6_of("2001:db8:9::5"), rig.now));
+    assert_true(bindings_was_in_segment(&rig.re->b, ip6_of("2001:db8:7::5")));
     /* Only our own address is another: members keep theirs. */
     struct ip6 now_has = m->bound[m->n_bound - 1].addr;
     assert_true(
-        router_engine_prefix_change(rig.re, rig.re->b.prefix, ip6_of("2001:db8:a::99"), rig.now));
+        router_engine_prefix_change(rig.re, rig.re->b.prefix, ip6_of("2001:db8:8::99"), rig.now));
     router_check(rig.re);
     assert_true(bindings_owns(&rig.re->b, m, now_has));
-    assert_true(bindings_owner(&rig.re->b, ip6_of("2001:db8:a::99"), &m) == OWNER_ROUTER);
+    assert_true(bindings_owner(&rig.re->b, ip6_of("2001:db8:8::99"), &m) == OWNER_ROUTER);
 }
 
 /* A login that was answered before the change is not confirmed with an address of the old prefix.
@@ -628,6 +704,7 @@ int main(void)
         RIG_ROW(R20_final_ones_are_three),
         RIG_ROW(R20_R23_prefix_changes),
         RIG_ROW(R23_R53_old_sources),
+        RIG_ROW(R23_overlapping),
         RIG_ROW(R23_prefix_changes_often),
         RIG_ROW(R23_login_under_way),
     };

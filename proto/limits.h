@@ -30,6 +30,11 @@
 #define NUDGE_PER_S        1000u
 #define LEASE_LIFE         (3600 * NS_PER_S)
 
+/* login under load (DESIGN 8) */
+#define LOOKS_PER_S  1000u           /* LOGINs from new addresses, beyond limits: logins_per_s */
+#define ASKED_MEMORY (16 * NS_PER_S) /* an address that sent a LOGIN this recently is not new */
+#define CROWD_LIFE   (1 * NS_PER_S)  /* cookies are demanded so long after a LOGIN too many */
+
 /* keepalive */
 #define KEEPALIVE_DEFAULT_S 20u
 #define KEEPALIVE_MIN_S     5u

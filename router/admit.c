@@ -20,7 +20,7 @@ size_t admit_bytes(const struct router_config *c)
     uint32_t n = members_tentatives(c);
     return carve_size(n * sizeof(struct tentative)) + carve_size(n * sizeof(uint32_t)) +
            carve_size(table_bytes(n, 16)) + 2 * carve_size(sizeof(struct rate_by_place)) +
-           CARVE_ALIGN;
+           carve_size(sizeof(struct seen_ips)) + CARVE_ALIGN;
 }
 
 void admit_init(struct admit *ad, void *mem, const struct router_config *c,
@@ -53,6 +53,8 @@ void admit_init(struct admit *ad, void *mem, const struct router_config *c,
         struct rate_by_place *r = i < 2 ? ad->cookies : ad->proven_from;
         memcpy(i % 2 ? r->net.hash_key : r->ip.hash_key, hash_key, sizeof(r->ip.hash_key));
     }
+    ad->asked = carve(&p, sizeof(struct seen_ips));
+    memcpy(ad->asked->hash_key, hash_key, sizeof(ad->asked->hash_key));
 }
 
 /* ---- the table of tentative keypairs ---- */
@@ -480,20 +482,47 @@ out:
     return drop;
 }
 
+/* An address that asked before costs nobody else's look. */
+static bool worth_a_look(struct admit *ad, be32 ip, mono_ns now)
+{
+    uint32_t per_s = ad->conf->logins_per_s + LOOKS_PER_S;
+
+    return seen_before(ad->asked, ip, now) || bucket_take(&ad->looks, per_s, per_s, now);
+}
+
+/* May one without MAC2 be opened? Each counts, also when none is: so a flood is known to go on. */
+static bool calm(struct admit *ad, mono_ns now)
+{
+    uint32_t per_s = ad->conf->logins_per_s;
+    bool was = now >= ad->crowded;
+
+    if (bucket_take(&ad->all, per_s, per_s, now))
+        return was;
+    ad->crowded = now + CROWD_LIFE;
+    return false;
+}
+
+/* One with MAC2; in a crowd they have the share of those without. */
+static bool proven_take(struct admit *ad, be32 ip, mono_ns now)
+{
+    uint32_t per_s = ad->conf->logins_per_s * (now < ad->crowded ? 2 : 1);
+
+    return place_take(ad, ad->proven_from, ip, now) && bucket_take(&ad->proven, per_s, per_s, now);
+}
+
 enum drop admit_datagram(struct admit *ad, const struct dgram *d, mono_ns now, struct entropy *e,
                          uint8_t *reply, size_t *ret_len)
 {
-    uint32_t per_s = ad->conf->logins_per_s;
-
     *ret_len = 0;
+    if (!worth_a_look(ad, d->peer.ip, now))
+        return DROP_LOGIN_RATE;
     if (!cookie_mac1_ok(&ad->jar, d->p))
         return DROP_MAC1;
     cookie_jar_turn(&ad->jar, now, e);
     if (cookie_mac2_ok(&ad->jar, d->p, d->peer)) {
-        if (!place_take(ad, ad->proven_from, d->peer.ip, now) ||
-            !bucket_take(&ad->proven, per_s, per_s, now))
+        if (!proven_take(ad, d->peer.ip, now))
             return DROP_LOGIN_RATE;
-    } else if (!bucket_take(&ad->all, per_s, per_s, now)) {
+    } else if (!calm(ad, now)) {
         give_cookie(ad, d, now, e, reply, ret_len);
         return DROP_MAC2;
     }

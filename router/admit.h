@@ -13,6 +13,12 @@
  * half full, only a LOGIN whose sealed payload repeats a fresh cookie is taken; the answer to
  * others is that cookie.
  *
+ * Under a flood each step costs less than the one behind it, and lets fewer through: which address
+ * asked before (seen.h); MAC1; a COOKIE, limited by place; MAC2; the handshake. While LOGINs exceed
+ * `logins_per_s` none is opened without MAC2. Above LOOKS_PER_S more of them, one from an address
+ * that did not ask within ASKED_MEMORY is dropped unread: a client asks again after LOGIN_TIMEOUT,
+ * a forged source that is drawn from millions does not.
+ *
  * Which MAC: that of the key's live member; its lease; the one computed from the endpoint. Only the
  * last can collide: then the client is told to move, MAC_TAKEN_TRIES times, after which a MAC is
  * assigned.
@@ -26,6 +32,7 @@
 #include "router/notices.h"
 #include "router/ratelimit.h"
 #include "router/roster.h"
+#include "router/seen.h"
 
 struct tentative {
     bool used;
@@ -62,7 +69,10 @@ struct admit {
     struct table by_id;          /* id -> tentative */
     const struct roster *roster; /* who is listed */
     mono_ns next_expiry; /* not later than the first tentative ends; NEVER when there is none */
+    struct bucket looks; /* LOGINs a second from addresses that are new */
     struct bucket all, proven;         /* LOGINs a second: without, and with a valid MAC2 */
+    mono_ns crowded;                   /* no handshake without MAC2 until then */
+    struct seen_ips *asked;            /* addresses a LOGIN came from */
     struct rate_by_place *cookies;     /* sent */
     struct rate_by_place *proven_from; /* LOGINs with a valid MAC2 */
     bool uplink_up;                    /* clients are told of a default route */

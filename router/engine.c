@@ -171,6 +171,7 @@ static void login(struct router_engine *re, const struct dgram *d, mono_ns now, 
 {
     size_t len = 0;
     uint64_t opened = re->admit.opened;
+    size_t used = out->arena_used;
     uint8_t *reply = re->logins_left ? out_alloc(out, LOGIN_REPLY_MAX) : NULL;
 
     if (!reply) {
@@ -184,6 +185,8 @@ static void login(struct router_engine *re, const struct dgram *d, mono_ns now, 
         engine_drop(re, why);
     if (len && len <= d->len)
         emit(re, d, reply, len, out);
+    else
+        out->arena_used = used; /* a flood must not use up the room that data needs */
 }
 
 /* ---- DATA ---- */

@@ -38,10 +38,13 @@ forbid "host includes router or client" '#include "(router|client)/' proto/host/
 forbid "router includes client" '#include "client/' router/*.[ch]
 forbid "client includes router" '#include "router/' client/*.[ch]
 forbid "proto includes a header of the operating system" '#include <(ev|sys/|unistd|fcntl|time|net/|linux/)' proto/*.[ch]
+# The wall clock may be wrong and may jump (H80); time stamps of the log are the reader's.
+forbid "the wall clock is read" 'CLOCK_(REALTIME|TAI)|\b(gettimeofday|time|localtime(_r)?|gmtime(_r)?|strftime|mktime)\(' \
+    $(grep -L 'SCMP_SYS' proto/*.[ch] proto/host/*.[ch] router/*.[ch] client/*.[ch])
 
 system='malloc|calloc|realloc|free|aligned_alloc|socket|sendmsg|recvmsg|sendmmsg|recvmmsg|open|open64|read|write'
 system+='|clock_gettime|time|gettimeofday|getrandom|rand|random|randombytes_[a-z]+|v?f?printf|ev_[a-z_]+|log_line'
 undefined libproto.a '.*' "$system"
-undefined librouter_core.a 'admit|adverts|bindings|cast|control|engine|forward|groups|inner|members|neighbor|ratelimit|txq' "$system"
+undefined librouter_core.a 'admit|adverts|bindings|cast|control|engine|forward|groups|inner|members|neighbor|ratelimit|seen|txq' "$system"
 undefined libclient_core.a 'alive|engine|event|login|member|pmtu|receive|traffic|tunnel' "$system"
 exit $bad

@@ -5,7 +5,7 @@
     sudo tests/bench/overload.py BUILD_DIR [junk] [octets] [flow] [logins] [--count 10000000] [--rounds 5] ..
 
     r  sixtap-router, on CPU 0
-    |-- l   the sender (flood.c), on CPU 1; 100.64.0.0/10 is behind it, from there come forged sources
+    |-- l   the sender (flood.c), on CPU 1; 64.0.0.0/3 is behind it, from there come forged sources
     |-- b   sixtap-client, iperf3 server
     |-- c   sixtap-client, iperf3 client: one TCP stream to b
     `-- d   sixtap-client that logs in again and again
@@ -19,6 +19,7 @@ flow    a round measures the stream twice, in turn first and second: once while 
         valid MAC1 from forged sources, once while l sends the very same to a port of another address of r that nobody
         listens on. So l and the kernel below UDP are equally busy, and what is left is the router's work.
 logins  d starts 20 times while the flood goes on: time from its start to its login, and to its login without a flood.
+        Each time from another address, as the router remembers for a while who asked.
 """
 import argparse
 import json
@@ -31,7 +32,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../netns"))
 sys.dont_write_bytecode = True
-FORGED = "100.64.0.0"
+FORGED, BITS = "64.0.0.0", 3  # half a thousand million addresses
 CLOSED = 6465
 HEADERS = 28  # of IPv4 and UDP
 
@@ -43,7 +44,7 @@ class Scene:
         subprocess.run(["taskset", "-apc", "0", str(self.r.proc.pid)], check=True, capture_output=True)
         self.l = lab.public("l")
         lab.key("l")
-        lab.r.ip(f"route add {FORGED}/10 via {self.l.addr4}")
+        lab.r.ip(f"route add {FORGED}/{BITS} via {self.l.addr4}")
         for dev in ("all", self.l.at_r):
             lab.r.sysctl(f"net/ipv4/conf/{dev}/rp_filter", 0)
         self.l.run("nft", "add table ip t; add counter ip t back; add chain ip t in { type filter hook prerouting "
@@ -59,7 +60,7 @@ class Scene:
     def flood(self, kind, count, rate, to=None, source=None):
         """Starts the sender; its end is told by done()"""
         ip, port = to or ("198.18.0.1", 6464)
-        src, bits = (source, 32) if source else (FORGED, 10)
+        src, bits = (source, 32) if source else (FORGED, BITS)
         argv = ["taskset", "-c", "1", os.path.join(os.environ["SIXTAP_BUILD"], "tests/flood"), ip, str(port), src, str(bits),
                 kind, str(int(count)), str(int(rate)), self.lab.key("router", "sixtap-router"),
                 os.path.join(self.lab.dir, "l.key")]
@@ -159,11 +160,14 @@ def logins(args):
     with Lab() as lab:
         s = Scene(lab)
         where = lab.public("d")
-        d = lab.client("d", where, start=False)
+        d, n = lab.client("d", where, start=False), 0
         for name, rate in (("quiet", 0), (f"under {args.rate} LOGINs/s", args.rate)):
             took = []
-            flood = s.flood("login", rate * 150, rate) if rate else None
+            flood = s.flood("login", rate * 200, rate) if rate else None
             for _ in range(args.logins):
+                n += 1
+                lab.also_at(where, f"203.0.113.{n}")
+                where.ip(f"route replace default via {where.gateway} src 203.0.113.{n}")
                 since = len(d.log()) if os.path.exists(d.log_path) else 0
                 began = time.monotonic()
                 d.start()

@@ -125,6 +125,184 @@ static void flood_with_cookies(void **state) /* H24 */
     assert_int_equal(b.n_reply, 1);
 }
 
+/* ---- forged sources ---- */
+
+/* A copy of @g's LOGIN from as many new addresses as it takes, a moment apart, until none is looked
+ * at. Return: how many were */
+static unsigned crowd(const struct guest *g, uint32_t *at)
+{
+    unsigned looked = 0;
+
+    for (;;) {
+        uint64_t before = rig.re->drop[DROP_LOGIN_RATE];
+        for (unsigned i = 0; i < BURST_MAX; i++, ++*at)
+            rig_queue(
+                &rig,
+                (struct endpoint){ .ip = be32_of(0x64400000 + *at * 257), .port = be16_of(9) },
+                g->login, LOGIN_LEN);
+        rig_run(&rig);
+        uint64_t dropped = rig.re->drop[DROP_LOGIN_RATE] - before;
+        looked += BURST_MAX - (unsigned)dropped;
+        if (dropped == BURST_MAX)
+            return looked;
+        rig.now += 1000; /* the next wake-up has handshakes again */
+        assert_true(looked < 10000);
+    }
+}
+
+/* More LOGINs than can be looked at, each from another address: they cost no MAC1, no COOKIE and no
+ * handshake; a client that asks again is heard, and served when it has its cookie (H23). */
+static void forged_sources(void **state)
+{
+    struct guest a, b;
+    uint32_t at = 0;
+
+    (void)state;
+    rig_start(&rig);
+    guest_init(&a, &rig, 0, "203.0.113.5", 4000);
+    guest_init(&b, &rig, 99, "203.0.113.6", 4000); /* nobody knows its key */
+    guest_login(&b, &rig);
+    unsigned looked = crowd(&b, &at);
+    assert_in_range(looked, rig.conf.logins_per_s + LOOKS_PER_S,
+                    rig.conf.logins_per_s + LOOKS_PER_S + 60);
+    uint64_t opened = rig.re->admit.opened;
+    assert_true(opened <= rig.conf.logins_per_s + 10);
+
+    guest_ask(&a, &rig);
+    assert_int_equal(a.n_cookie + a.n_reply, 0); /* it is as new as the others */
+    assert_int_equal(rig_drops(&rig, DROP_LOGIN_RATE), 1);
+    for (unsigned ms = 0; ms < LOGIN_TIMEOUT / NS_PER_MS; ms += 100) {
+        rig.now += 100 * NS_PER_MS;
+        looked += crowd(&b, &at);
+    }
+    assert_true(looked < 2 * (rig.conf.logins_per_s + LOOKS_PER_S) + 200);
+    assert_true(rig.re->admit.opened - opened <= 16); /* in a crowd none without MAC2 is */
+    guest_ask(&a, &rig);
+    assert_int_equal(a.n_cookie, 1);
+    guest_ask(&a, &rig);
+    assert_int_equal(a.n_reply, 1);
+    guest_confirm(&a, &rig);
+    assert_non_null(rig_member(&rig, &a));
+}
+
+/* Who does not know the router's key wastes looks, no more: a client asks twice. */
+static void forged_garbage(void **state)
+{
+    struct guest a, b;
+    uint32_t at = 0;
+
+    (void)state;
+    rig_start(&rig);
+    guest_init(&a, &rig, 0, "203.0.113.5", 4000);
+    guest_init(&b, &rig, 1, "203.0.113.6", 4000);
+    guest_login(&b, &rig);
+    b.login[100] ^= 1;
+    crowd(&b, &at);
+    assert_int_equal(rig.re->admit.opened, 0);
+    guest_ask(&a, &rig);
+    assert_int_equal(a.n_cookie + a.n_reply, 0);
+    guest_ask(&a, &rig);
+    assert_int_equal(a.n_reply, 1);
+}
+
+/* Cookies are demanded until LOGINs have been few for CROWD_LIFE; those with one have all of what
+ * there is meanwhile, twice logins_per_s. */
+static void crowd_and_calm(void **state)
+{
+    static struct guest g[60];
+    unsigned cookies = 0, replies = 0;
+    char ip[20];
+
+    (void)state;
+    rig.conf.logins_per_s = 10;
+    rig.conf.access = ACCESS_OPEN;
+    rig.conf.everyone = true;
+    rig_start(&rig);
+    for (unsigned n = 0; n < N(g); n++) {
+        snprintf(ip, sizeof(ip), "198.51.%u.7", n);
+        guest_init(&g[n], &rig, 100 + n, ip, 4000);
+        guest_ask(&g[n], &rig);
+        cookies += g[n].n_cookie;
+        replies += g[n].n_reply;
+        rig.now += NS_PER_MS; /* a wake-up computes so many and no more */
+    }
+    assert_int_equal(replies, 10);
+    assert_int_equal(cookies, 50);
+    replies = 0;
+    for (unsigned n = 10; n < N(g); n++) {
+        g[n].seal_cookie = true;
+        guest_ask(&g[n], &rig);
+        replies += g[n].n_reply;
+    }
+    assert_in_range(replies, 20, 21);
+    static const struct {
+        mono_ns after;
+        bool cookie;
+    } row[] = { { 500 * NS_PER_MS, true },
+                { CROWD_LIFE - 510 * NS_PER_MS, true },
+                { 20 * NS_PER_MS, false } };
+    for (unsigned i = 0; i < N(row); i++) {
+        rig.now += row[i].after;
+        guest_init(&g[i], &rig, 200 + i, "203.0.113.5", (uint16_t)(5000 + i));
+        guest_ask(&g[i], &rig);
+        assert_int_equal(g[i].n_cookie, row[i].cookie);
+        assert_int_equal(g[i].n_reply, !row[i].cookie);
+    }
+}
+
+/* All ports of one NAT. Each client behind it is a member, with a MAC of its own, as its port is in
+ * it; LOGINs from there share what there is for one address, and the others are silence. */
+static void H43_every_port_of_a_nat(void **state)
+{
+    enum { MEMBERS = 500 };
+    static const uint32_t step = (65535 - 1024) / MEMBERS;
+    struct guest g, first, other;
+    unsigned in = 0, answers = 0;
+
+    (void)state;
+    rig.conf.max_members = MEMBERS + 4;
+    rig.conf.access = ACCESS_OPEN;
+    rig.conf.everyone = true;
+    rig_start(&rig);
+    for (unsigned n = 0; n < MEMBERS; n++) {
+        guest_init(&g, &rig, 100 + n, "203.0.113.9", (uint16_t)(65535 - n * step));
+        guest_join(&g, &rig);
+        struct member *m = rig_member(&rig, &g);
+        assert_non_null(m);
+        assert_true(mac_eq(m->mac, mac_of_endpoint(g.ep)));
+        assert_ptr_equal(member_by_mac(&rig.re->ms, m->mac), m);
+        if (n == 0)
+            first = g;
+        rig_notices(&rig, NOTICE_LOGIN, NULL);
+        rig.now += 20 * NS_PER_MS; /* the silent of them live for 60 s */
+    }
+    for (unsigned port = 1; port <= 65535; port++) { /* within one second */
+        if ((65535 - port) % step == 0)
+            continue; /* theirs */
+        if (port % 4096 == 1) {
+            guest_init(&g, &rig, 1000 + port, "203.0.113.9", (uint16_t)port);
+            guest_login(&g, &rig);
+        }
+        g.ep.port = be16_of((uint16_t)port);
+        rig_udp(&rig, g.ep, g.login, LOGIN_LEN);
+        guest_take(&g, &rig);
+        in += g.n_reply;
+        answers += g.n_cookie;
+        rig.now += NS_PER_S / 65536;
+    }
+    assert_in_range(in, 1, 2 * rig.conf.logins_per_s);
+    assert_in_range(answers, 1, 2 * rig.conf.logins_per_address);
+    struct router_totals t;
+    router_engine_totals(rig.re, &t);
+    assert_int_equal(t.members, MEMBERS);
+    guest_control(&first, &rig, &(struct control){ .type = TLV_KEEPALIVE_REQ, .number = 1 }, 0);
+    assert_int_equal(guest_has_control(&first, TLV_KEEPALIVE_ACK, NULL), 1);
+    rig.now += 2 * NS_PER_S;
+    guest_init(&other, &rig, 99, "203.0.113.10", 4000); /* the next address of its /24 */
+    guest_ask(&other, &rig);
+    assert_int_equal(other.n_reply, 1);
+}
+
 /* Garbage that does not even know the router's key must not use up the handshakes of a wake-up. */
 static void garbage_in_the_burst(void **state) /* H22 */
 {
@@ -281,6 +459,10 @@ int main(void)
         RIG_ROW(flood_without_cookie),
         RIG_ROW(flood_with_cookies),
         RIG_ROW(flood_from_a_network),
+        RIG_ROW(forged_sources),
+        RIG_ROW(forged_garbage),
+        RIG_ROW(crowd_and_calm),
+        RIG_ROW(H43_every_port_of_a_nat),
         RIG_ROW(garbage_in_the_burst),
         RIG_ROW(handshakes_per_call_are_bounded),
         RIG_ROW(rekey_inside),

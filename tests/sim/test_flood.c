@@ -75,6 +75,90 @@ static void login_flood(void **state)
     sim_free(w);
 }
 
+/* ---- forged sources ---- */
+
+#define FORGED 64u
+
+struct forger { /* knows the router's key, is heard from anywhere, hears nothing */
+    uint8_t msg[FORGED][LOGIN_LEN];
+    unsigned per_ms, at;
+    bool active;
+};
+
+static void forger_timer(struct sim *w, void *arg)
+{
+    struct forger *f = arg;
+    struct endpoint from = sim_ep("100.64.0.0", 0);
+
+    if (!f->active)
+        return;
+    for (unsigned i = 0; i < f->per_ms; i++) {
+        uint32_t rnd = (uint32_t)sim_random(w);
+        from.ip = be32_of(0x64400000u | (rnd & 0x003fffffu)); /* 100.64.0.0/10 */
+        from.port = be16_of((uint16_t)(1024 + sim_below(w, 60000)));
+        sim_inject(w, from, sim_router_ep(w), f->msg[f->at++ % FORGED], LOGIN_LEN,
+                   sim_below(w, NS_PER_MS));
+    }
+    sim_at(w, w->now + time_ms(1), forger_timer, f);
+}
+
+/* Ten times what the router looks at, from millions of addresses. Members go on and rekey; a client
+ * logs in with its second LOGIN; hardly anything is sent to the forged addresses or computed for
+ * them (H23). */
+static void forged_flood(void **state)
+{
+    struct sim *w = sim_new(11, 4);
+    static struct forger f;
+    struct identity nobody;
+    struct cookie_purse purse;
+    struct login_payload lp = { .software = "flood", .ciphers = { 2 }, .n_ciphers = 1 };
+    struct hs_initiator hs;
+    uint8_t secret[KEY_LEN];
+
+    (void)state;
+    f = (struct forger){ .per_ms = 10, .active = true };
+    sim_bytes(w, secret, sizeof(secret));
+    identity_of(&nobody, secret);
+    cookie_purse_init(&purse, w->router.conf.public_key);
+    for (unsigned i = 0; i < FORGED; i++) {
+        sim_bytes(w, secret, sizeof(secret));
+        handshake_login_write(&hs, &nobody, w->router.conf.public_key, secret, i + 1, &lp,
+                              f.msg[i]);
+        cookie_stamp(&purse, f.msg[i], 0);
+    }
+    sim_router_start(w);
+    sim_client_start(w->client[0]);
+    sim_client_start(w->client[1]);
+    sim_run(w, time_s(2));
+    sim_talk(w, time_s(12));
+    w->client[0]->e->tunnel.keys.rekey_at = w->now + time_s(3);
+    forger_timer(w, &f);
+    sim_run(w, time_s(2));
+    uint64_t cookies = w->n_type[WIRE_COOKIE];
+    mono_ns start = w->now;
+    sim_client_start(w->client[2]);
+    sim_client_start(w->client[3]);
+    sim_run(w, time_s(4));
+    cookies = (w->n_type[WIRE_COOKIE] - cookies) / 4;
+    for (unsigned i = 0; i < 4; i++) {
+        sim_consistent(w->client[i]);
+        sim_check(w, w->client[i]->e->logins == 1);
+    }
+    sim_check(w, w->client[0]->e->rekeys == 1);
+    print_message(
+        "among %u forged LOGINs a second: in after %.2f s and %.2f s, %llu COOKIEs a second\n",
+        f.per_ms * 1000, (double)(w->client[2]->event_at[EVENT_LOGGED_IN] - start) / 1e9,
+        (double)(w->client[3]->event_at[EVENT_LOGGED_IN] - start) / 1e9,
+        (unsigned long long)cookies);
+    for (unsigned i = 2; i < 4; i++)
+        sim_check(w, w->client[i]->event_at[EVENT_LOGGED_IN] - start <= time_s(3));
+    sim_check(w, cookies < 2 * (LOOKS_PER_S + w->router.conf.logins_per_s));
+    f.active = false;
+    sim_run(w, time_s(7));
+    sim_all_whole(w);
+    sim_free(w);
+}
+
 /* ---- who is met with silence ---- */
 
 static void wrong_keys(void **state)
@@ -116,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(login_flood),
+        cmocka_unit_test(forged_flood),
         cmocka_unit_test(wrong_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,7 @@
 #include "client/login.h"
 #include "client/pmtu.h"
 #include "client/want.h"
+#include "proto/nd.h"
 
 enum client_state {
     CLIENT_START, /* not logged in yet, or given up holding */
@@ -49,8 +50,10 @@ struct client_engine {
     bool hint;                /* a port unreachable waits for the next tick */
     bool by_silence;          /* HELD: hearing the router again ends it */
     mono_ns up_since;
-    bool fragment_said; /* the last EVENT_FRAGMENT */
-    uint32_t mtu_told;  /* last MTU_SET, and above it whether FRAGMENT went with it; 0 none */
+    uint8_t early[ETH_LEN + ND_PACKET_MAX]; /* frame with an advertisement that waits for carrier */
+    uint16_t early_len;                     /* 0: none */
+    bool fragment_said;                     /* the last EVENT_FRAGMENT */
+    uint32_t mtu_told; /* last MTU_SET, and above it whether FRAGMENT went with it; 0 none */
     struct events events;
     uint64_t drop[DROP_COUNT];
     uint64_t tap_tx_packets, tap_tx_octets; /* from the TAP, sealed */

@@ -138,6 +138,18 @@ void member_path(struct client_engine *e, const struct turn *t, enum pmtu_news n
         turn_event(t, (struct client_event){ .kind = EVENT_PATH_BLOCKED });
 }
 
+static void say_early(struct client_engine *e, const struct turn *t)
+{
+    uint8_t *eth = e->early_len ? out_alloc(t->out, e->early_len) : NULL;
+
+    if (eth) {
+        memcpy(eth, e->early, e->early_len);
+        if (!out_pkt(t->out, eth, e->early_len))
+            turn_drop(t, DROP_NO_ROOM, 1);
+    }
+    e->early_len = 0;
+}
+
 /* member_settle() - the wait for the big CONFIRM is over, one way or the other */
 void member_settle(struct client_engine *e, const struct turn *t)
 {
@@ -147,6 +159,7 @@ void member_settle(struct client_engine *e, const struct turn *t)
     struct device_want w = e->want;
     w.carrier = true;
     commit_want(e, t, &w);
+    say_early(e, t);
 }
 
 void member_carrier_off(struct client_engine *e, const struct turn *t)
@@ -219,6 +232,7 @@ void member_confirmed(struct client_engine *e, const struct turn *t)
                                          .a = (uint32_t)(took / NS_PER_MS) });
     e->mtu_told = 0;
     pmtu_begin(&e->pmtu, took, t->now);
+    e->early_len = 0;
     e->carrier_at = t->now + CARRIER_WAIT; /* or with the answer to the big CONFIRM */
 }
 

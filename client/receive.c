@@ -4,6 +4,8 @@
 
 #include "client/member.h"
 #include "client/traffic.h"
+#include "proto/frame.h"
+#include "proto/nd.h"
 
 #define LOGIN_AGAIN_AFTER (200 * NS_PER_MS) /* +-50 % */
 #define RESTART_AFTER     (1 * NS_PER_S)    /* a router that shuts down may come back, +-50 % */
@@ -162,6 +164,22 @@ static bool says_again(const struct dgram *d)
            c.type == TLV_LOGIN_AGAIN;
 }
 
+/* keep_early() - `configure: ra`: an advertisement that comes before carrier is kept until then. A
+ * kernel without carrier kills the temporary address (RFC 8981) it has just made of it and, having
+ * done so three times, makes no more for good. */
+static bool keep_early(struct client_engine *e, const struct pkt *f)
+{
+    struct frame ip;
+
+    if (e->cfg->configure != CONFIGURE_RA || e->want.carrier || f->len > sizeof(e->early) ||
+        frame_parse(&ip, f->p + ETH_LEN, f->len - ETH_LEN) != DROP_NONE ||
+        frame_icmp_type(&ip) != ND_RA)
+        return false;
+    memcpy(e->early, f->p, f->len);
+    e->early_len = (uint16_t)f->len;
+    return true;
+}
+
 /* inner() - a packet for the kernel. The router's first two, from which the kernel knows its MACs,
  * come ahead of the answer to the big CONFIRM and with it of carrier: a device without carrier
  * hears. */
@@ -171,7 +189,7 @@ static void inner(struct client_engine *e, const struct turn *t, const struct dg
     bool listens = e->want.carrier || e->state == CLIENT_UP;
     enum drop why = listens ? traffic_down(&e->want, d, &f) : DROP_NOT_UP;
 
-    if (why == DROP_NONE && !out_pkt(t->out, f.p, f.len))
+    if (why == DROP_NONE && !keep_early(e, &f) && !out_pkt(t->out, f.p, f.len))
         why = DROP_NO_ROOM;
     if (why != DROP_NONE) {
         turn_drop(t, why, 1);

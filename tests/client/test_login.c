@@ -93,6 +93,37 @@ static void test_first_words(void **state)
     assert_true(client_engine_want(&w.e)->carrier);
 }
 
+/* In `configure: ra` an advertisement waits for carrier; the last one counts, and it is said once.
+ */
+static void test_early_advertisement(void **state)
+{
+    uint8_t p[ND_PACKET_MAX];
+    struct nd_ra ra = { .hop_limit = 64 };
+    (void)state;
+
+    w.cfg.configure = CONFIGURE_RA;
+    w.r.path = 1400;
+    world_start(&w);
+    world_run(&w, 2 * w.rtt);
+    ra.slla = w.r.settings.router_mac;
+    unsigned frames = w.frames;
+    for (unsigned i = 0; i < 2; i++) {
+        size_t len = nd_build_ra(p, mac_link_local(ra.slla), mac_link_local(w.r.settings.mac), &ra);
+        router_data(&w, KIND_HOST, p, len);
+        world_run(&w, w.rtt);
+    }
+    assert_false(client_engine_want(&w.e)->carrier);
+    assert_int_equal(w.frames, frames);
+    world_run(&w, CARRIER_WAIT);
+    assert_true(client_engine_want(&w.e)->carrier);
+    assert_int_equal(w.frames, frames + 1);
+    assert_int_equal(w.e.drop[DROP_NOT_UP], 0);
+    size_t len = nd_build_ra(p, mac_link_local(ra.slla), mac_link_local(w.r.settings.mac), &ra);
+    router_data(&w, KIND_HOST, p, len);
+    world_run(&w, w.rtt);
+    assert_int_equal(w.frames, frames + 2);
+}
+
 static void test_first_login(void **state)
 {
     (void)state;
@@ -589,6 +620,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_prepared),
         T(test_first_words),
+        T(test_early_advertisement),
         T(test_first_login),
         T(test_retransmission),
         T(test_same_login_once_more),

@@ -4,6 +4,7 @@
 
 #include "proto/ext.h"
 #include "proto/icmp6.h"
+#include "proto/ip4.h"
 #include "proto/nd.h"
 
 static struct forward drop(enum drop why)
@@ -82,18 +83,11 @@ static struct forward to_router(const struct bindings *b, const struct router_co
     return (struct forward){ .to = TO_UPLINK };
 }
 
-/* An IPv4 address no packet of the Internet goes to: this host, private, loopback, link-local,
- * multicast and above (RFC 6890). */
-static bool ipv4_not_global(const uint8_t *a)
+/* Where no packet of the Internet may be sent for us: to ourselves, or to nobody there. */
+static bool ip4_leads_back(const struct router_config *c, be32 a)
 {
-    return a[0] == 0 || a[0] == 10 || a[0] == 127 || a[0] >= 224 ||
-           (a[0] == 172 && (a[1] & 0xF0) == 16) || (a[0] == 192 && a[1] == 168) ||
-           (a[0] == 169 && a[1] == 254);
-}
-
-static bool ipv4_is_ours(const struct router_config *c, const uint8_t *a)
-{
-    return memcmp(a, c->public_ep.ip.b, 4) == 0 || memcmp(a, c->listen.ip.b, 4) == 0;
+    return memcmp(&a, &c->public_ep.ip, sizeof(a)) == 0 ||
+           memcmp(&a, &c->listen.ip, sizeof(a)) == 0 || !ip4_is_global(a);
 }
 
 /* 6to4 and Teredo addresses carry the IPv4 address where a relay on the way would send the packet.
@@ -102,19 +96,11 @@ static bool ipv4_is_ours(const struct router_config *c, const uint8_t *a)
  * end), RFC 3964 4.2, RFC 6324 3. */
 static bool leads_back(const struct router_config *c, const struct ip6 *a)
 {
-    uint8_t v4[4];
-
-    if (a->b[0] == 0x20 && a->b[1] == 0x02) {
-        memcpy(v4, a->b + 2, sizeof(v4));
-        return ipv4_is_ours(c, v4) || ipv4_not_global(v4);
-    }
-    if (be32_load(a->b) == 0x20010000) {
-        if (ipv4_is_ours(c, a->b + 4))
-            return true;
-        for (unsigned i = 0; i < 4; i++)
-            v4[i] = a->b[12 + i] ^ 0xFF;
-        return ipv4_is_ours(c, v4) || ipv4_not_global(v4);
-    }
+    if (a->b[0] == 0x20 && a->b[1] == 0x02)
+        return ip4_leads_back(c, be32_of(be32_load(a->b + 2)));
+    if (be32_load(a->b) == 0x20010000)
+        return ip4_leads_back(c, be32_of(be32_load(a->b + 4))) ||
+               ip4_leads_back(c, be32_of(~be32_load(a->b + 12)));
     return false;
 }
 

@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
-#include <linux/if_addr.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,20 +12,12 @@
 #include <unistd.h>
 
 #include "proto/host/netlink.h"
+#include "proto/ip4.h"
+#include "router/wan.h"
 
 #define ROUTES 512u
-#define ADDRS  64u
 
 /* ---- IPv4 ---- */
-
-/* Not seen as such by anybody outside. Source: RFC 1918 3, RFC 6598 7, RFC 3927 2.1 */
-static bool is_private(be32 a)
-{
-    const uint8_t *b = a.b;
-
-    return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
-           (b[0] == 100 && (b[1] & 0xc0) == 64) || (b[0] == 169 && b[1] == 254) || b[0] == 127;
-}
 
 /* A connected datagram socket has the source address that packets would have; none is sent. */
 static bool source_address(be32 *ret)
@@ -99,42 +90,36 @@ static void look_at_routes(struct survey *s, const struct nl_route *r, int n, un
     }
 }
 
-static void look_at_addresses(struct survey *s, struct nl *nl, unsigned wan)
+static void look_at_addresses(struct survey *s, const struct wan *w)
 {
-    struct nl_addr a[ADDRS];
-    int n = nl_addr_list(nl, wan, a, ADDRS);
-
-    for (int i = 0; i < n && i < (int)ADDRS; i++) {
-        if (!is_global(a[i].addr) || a[i].flags & IFA_F_TEMPORARY)
+    for (unsigned i = 0; i < w->n_addr; i++) {
+        const struct wan_addr *a = &w->addr[i];
+        if (!is_global(a->addr) || a->temporary)
             continue;
-        if (a[i].plen >= 48 && a[i].plen <= 126)
-            offer(s, SURVEY_ON_LINK, prefix_of(a[i].addr, a[i].plen));
+        if (a->plen >= 48 && a->plen <= 126)
+            offer(s, SURVEY_ON_LINK, prefix_of(a->addr, a->plen));
         else
-            offer(s, SURVEY_SINGLE, prefix_of(a[i].addr, 128));
+            offer(s, SURVEY_SINGLE, prefix_of(a->addr, 128));
     }
 }
 
 static int look_at_ipv6(struct survey *s)
 {
     static struct nl_route r[ROUTES];
+    struct wan wan;
     struct nl *nl;
-    int err = nl_open(&nl);
+    int err = wan_survey("", &wan);
 
+    if (err == -ENETUNREACH)
+        return 0;
+    if (!err)
+        err = nl_open(&nl);
     if (err)
         return err;
+    memcpy(s->wan6, wan.name, sizeof(s->wan6));
+    look_at_addresses(s, &wan);
     int n = nl_route_list(nl, 0, 0, 0, r, ROUTES);
-    if (n > (int)ROUTES)
-        n = (int)ROUTES;
-    unsigned wan = 0;
-    for (int i = 0; i < n && !wan; i++) {
-        if (r[i].dst.len == 0 && r[i].type == NL_UNICAST)
-            wan = r[i].ifindex;
-    }
-    if (wan) {
-        if_indextoname(wan, s->wan6);
-        look_at_addresses(s, nl, wan);
-        look_at_routes(s, r, n, wan);
-    }
+    look_at_routes(s, r, n < (int)ROUTES ? n : (int)ROUTES, wan.ifindex);
     nl_close(nl);
     return n < 0 ? n : 0;
 }
@@ -144,7 +129,7 @@ int survey_host(struct survey *ret)
     memset(ret, 0, sizeof(*ret));
     ret->has_ipv4 = source_address(&ret->ipv4);
     if (ret->has_ipv4) {
-        ret->ipv4_private = is_private(ret->ipv4);
+        ret->ipv4_private = !ip4_is_global(ret->ipv4);
         link_of_address(ret->ipv4, ret->wan4);
     }
     return look_at_ipv6(ret);

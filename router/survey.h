@@ -23,8 +23,8 @@ enum survey_ipv6 {
 
 struct survey {
     bool has_ipv4;
-    be32 ipv4;                                 /* source address towards the Internet */
-    bool ipv4_private;                         /* of RFC 1918, 6598, 3927: others see another one */
+    be32 ipv4;         /* source address towards the Internet */
+    bool ipv4_private; /* ip4_is_global() it is not: others see another one */
     char wan4[IF_NAMESIZE], wan6[IF_NAMESIZE]; /* links of the default routes; "": none */
     enum survey_ipv6 ipv6;
     struct prefix prefix; /* ROUTED, ON_LINK; SINGLE: the address, /128 */

@@ -23,7 +23,7 @@ static int take_addresses(struct nl *nl, struct wan *w)
     if (n < 0)
         return n;
     for (int i = 0; i < n && i < 64 && w->n_addr < WAN_ADDRESSES; i++) {
-        if (ip6_is_link_local(list[i].addr) || list[i].flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED))
+        if (ip6_is_link_local(list[i].addr) || list[i].flags & IFA_F_DADFAILED)
             continue;
         w->addr[w->n_addr++] = (struct wan_addr){
             .addr = list[i].addr,

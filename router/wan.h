@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* wan.h - the host's link towards the IPv6 Internet, as its kernel has it configured
  *
- * DOC: read once at a start and by `check`; nothing here changes anything. What is found decides
- * what an uplink mode can do: the prefix that is on link there, the host's own address in it, and
- * who must never be mistaken for a client (the host and its gateway).
+ * DOC: read once at a start, by `check` and by `init`; nothing here changes anything. What is found
+ * decides what an uplink mode can do: the prefix that is on link there, the host's own address in
+ * it, and who must never be mistaken for a client (the host and its gateway).
  */
 #ifndef SIXTAP_ROUTER_WAN_H
 #define SIXTAP_ROUTER_WAN_H
@@ -12,7 +12,7 @@
 
 #include "proto/addr.h"
 
-#define WAN_ADDRESSES 16u
+#define WAN_ADDRESSES 64u
 
 struct wan_addr {
     struct ip6 addr;

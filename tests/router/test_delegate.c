@@ -365,6 +365,7 @@ static void tunnel_addresses(void **state) /* R65-R67 */
         { "6to4 of 172.32.0.1", "2002:ac20:1::1", true },
         { "6to4 of 224.0.0.1", "2002:e000:1::1", false },
         { "6to4 of 0.0.0.0", "2002::1", false },
+        { "6to4 of 100.64.0.1", "2002:6440:1::1", false },
         { "Teredo of somebody", "2001:0:cb00:7101:0:ffff:39cc:9bfe", true },
         { "Teredo through this router", "2001:0:c000:201:0:ffff:39cc:9bfe", false },
         { "Teredo of this router", "2001:0:cb00:7101:0:ffff:3fff:fdfe", false },

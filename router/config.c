@@ -82,7 +82,8 @@ static const struct conf_key client_keys[] = {
       .help = "its address in the prefix; needs addressing: stable", .live = true },
     { "delegate", CONF_PREFIX_LIST, CLIENT_AT(delegate), CLIENT_AUX(n_delegate),
       .max = DELEGATED_PER_MEMBER, .def = "[]",
-      .help = "prefixes for the networks behind it, routed to it while it is on line",
+      .help = "prefixes for the networks behind it, routed to it while it is on line; the first "
+              "ones of a router need a restart",
       .live = true },
     { "psk", CONF_SECRET, CLIENT_AT(psk), CLIENT_AUX(has_psk),
       .help = "a secret shared with this client alone, in place of join_secret", .live = true },

@@ -213,6 +213,19 @@ static void renumber(struct reload *r, mono_ns now)
     router_engine_prefix_change(r->re, f->prefix, f->address, now);
 }
 
+/* Without delegated prefixes a router has given up the privilege to set routes, and a client must
+ * not hear of a prefix that nothing leads to. */
+static void leave_out_delegated(struct reload *r)
+{
+    if (r->conf->reaches || r->conf->uplink == UPLINK_NONE || !uplink_delegates(&r->fresh))
+        return;
+    for (uint32_t i = 0; i < r->fresh.n_clients; i++)
+        r->fresh.clients[i].n_delegate = 0;
+    say(r, false,
+        "clients.delegate: the first ones take effect when the router is restarted, which then "
+        "keeps the privilege to set routes");
+}
+
 /* The files are good: take what may change. */
 static void accept_files(struct reload *r, mono_ns now)
 {
@@ -221,10 +234,7 @@ static void accept_files(struct reload *r, mono_ns now)
 
     say_text(r, false);
     renumber(r, now);
-    if (!r->conf->reaches && r->conf->uplink != UPLINK_NONE && uplink_delegates(&r->fresh))
-        say(r, false,
-            "clients.delegate: the first ones take effect when the router is restarted, which then "
-            "keeps the privilege to set routes");
+    leave_out_delegated(r);
     conf_compare(keys, r->conf, &r->fresh, say_restart, r);
     conf_take_live(keys, r->conf, &r->fresh);
     router_engine_settings(r->re, now);

@@ -257,6 +257,33 @@ def test_new_settings_reach_clients():
         wait_for("the route to go", lambda: not a.ip_json("-6", "route", "show", "2001:db8:aaaa::/48"))
 
 
+def test_first_delegated_prefix_needs_a_restart():
+    """The router has given up the privilege to set routes: it says so, and tells the client of no prefix it cannot route."""
+    with Lab() as lab:
+        a = lab.public("a")
+        router = lab.router(clients=["a"])
+        ca = lab.client("a", a).wait_up()
+        with open(router.conf, encoding="utf-8") as f:
+            good = f.read()
+        lab.write("router.yaml", good.replace("{ name: a,", "{ name: a, delegate: [ '2001:db8:b::/56' ],"))
+        got = admin(lab, "reload", "-c", router.conf)
+        assert "clients.delegate: the first ones take effect when the router is restarted" in got.stderr
+        router.wait_log("clients.delegate: the first ones take effect")
+        assert router.member("a")["delegated"] == [] and not lab.r.ip_json("-6", "route", "show", "2001:db8:b::/56")
+        assert a.ping(ROUTER6) == 1
+        router.stop()
+        router.start().wait_up()
+        ca.wait_up()
+        wait_for("the route", lambda: lab.r.ip_json("-6", "route", "show", "2001:db8:b::/56"))
+        assert router.member("a")["delegated"] == ["2001:db8:b::/56"]
+        # from now on reload does
+        lab.write("router.yaml", good.replace("{ name: a,", "{ name: a, delegate: [ '2001:db8:c::/56' ],"))
+        got = admin(lab, "reload", "-c", router.conf)
+        assert "restart" not in got.stderr
+        wait_for("the new route alone", lambda: lab.r.ip_json("-6", "route", "show", "2001:db8:c::/56") and
+                 not lab.r.ip_json("-6", "route", "show", "2001:db8:b::/56"))
+
+
 STALL_MS = 1000  # for any machine; the README has what was measured
 
 

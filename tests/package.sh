@@ -230,6 +230,9 @@ units() { # what systemd thinks of them; the machines have no systemd running
     for unit in sixtap-router.service sixtap-client@home.service; do
         on vps systemd-analyze verify --man=no "/lib/systemd/system/$unit" >"$dir/last" 2>&1 || fail "systemd-analyze verify: $(cat "$dir/last")"
         ! grep -q sixtap "$dir/last" || fail "systemd-analyze verify: $(cat "$dir/last")"
+        # exposure, in tenths
+        on vps systemd-analyze security --offline=true --threshold=35 --no-pager "/lib/systemd/system/$unit" >"$dir/last" 2>&1 ||
+            fail "systemd-analyze security: $(tail -n 1 "$dir/last")"
         rm -f "$dir/vps/run/systemd/systemd-units-load" # its own
     done
 }

@@ -8,7 +8,7 @@ PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config libsodium-dev libev-d
 # Vector crypto is an x86-64 library; without it the build works on libsodium alone.
 [ "$(dpkg --print-architecture 2>/dev/null)" != amd64 ] || PACKAGES_BUILD+=(libipsec-mb-dev)
 PACKAGES_TEST=(libcmocka-dev iproute2 iputils-ping ndisc6 nftables conntrack curl procps ethtool python3 python3-pytest
-    python3-scapy thc-ipv6 radvdump radvd traceroute dpkg-dev file)
+    python3-scapy thc-ipv6 radvdump radvd traceroute mtr-tiny dpkg-dev file)
 PACKAGES_PACKAGE=(dpkg-dev file debootstrap iproute2 curl python3)
 PACKAGES_FUZZ=(clang libclang-rt-14-dev llvm-14 libcmocka-dev python3)
 PACKAGES_CI=(clang-format clang-tidy "${PACKAGES_FUZZ[@]}")

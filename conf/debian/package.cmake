@@ -30,7 +30,7 @@ install(FILES ${CMAKE_BINARY_DIR}/debian/changelog.gz DESTINATION share/doc/sixt
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME sixtap)
 set(CPACK_PACKAGE_VERSION ${SIXTAP_VERSION})
-set(CPACK_PACKAGE_CONTACT "The SixTap developers <sixtap@localhost>")
+set(CPACK_PACKAGE_CONTACT "The SixTap developers <sixtap@sixtap.invalid>")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)

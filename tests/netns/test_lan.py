@@ -253,6 +253,10 @@ def test_netns():
         assert not connects(lab.inet, addr), "the firewall is where the device is"
         there.ip(f"link set {TAP} mtu 1300")  # the watch is where the device is too
         wait_for("the MTU to be put back", lambda: there.link(TAP)["mtu"] == a.status()["mtu"])
+        there.ip(f"addr del {addr}/64 dev {TAP}", f"route del ::/0 dev {TAP}")
+        wait_for("the address to be put back", lambda: addr in there.addresses(TAP))
+        wait_for("the default route to be put back", lambda: there.ip_json("-6", "route", "show", "default", "dev", TAP))
+        wait_for("the page", lambda: PAGE in (get(there, WEB6) or b""))
         # the way to the router changes in the namespace of the socket
         here.ip("link set wan down", "link set wan up", f"route add default via {here.gateway} src {here.addr4}")
         wait_for("an echo reply", lambda: there.ping(ROUTER6, wait=0.5))

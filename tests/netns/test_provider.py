@@ -10,6 +10,7 @@ inet is the provider's router and the web server behind it (its address is on lo
 
 import os
 import re
+import shutil
 import socket
 import struct
 import time
@@ -226,6 +227,23 @@ def test_traceroute():
         assert hops(a.ns, WEB6) == [ROUTER6, WEB6]
         assert hops(lab.inet, a.address()) == ["2001:db8:ffff::1", a.address()]
         assert hops(a.ns, b.address()) == [b.address()], "one link"
+
+
+@pytest.mark.skipif(not shutil.which("mtr"), reason="mtr is not installed")
+@pytest.mark.parametrize("probe", [[], ["--udp"], ["--tcp", "--port", "80"]], ids=["icmp", "udp", "tcp"])
+def test_mtr(probe):
+    """The same with each of its kinds of probe: every hop answers, none twice."""
+    with Lab() as lab:
+        lab.web(b"there")
+        lab.router(["a"])
+        a = lab.client("a", lab.public("a")).wait_up()
+
+        def hops(ns, to):
+            out = ns.run("mtr", "-6", "-n", "-c", "2", "-i", "0.2", "-G", "1", "-m", "6", "--report", "--report-wide", *probe,
+                         to).stdout
+            return re.findall(r"^ *\d+\.\|-- (\S+) +([\d.]+)%", out, re.M)
+        wait_for("the host behind the uplink", lambda: a.ns.ping(WEB6, wait=0.5))
+        assert hops(a.ns, WEB6) == [(ROUTER6, "0.0"), (WEB6, "0.0")]
 
 
 def test_check_tells_what_the_host_lacks():

@@ -495,6 +495,7 @@ static void sweep_groups(struct router_engine *re, struct member *m, mono_ns now
 static void sweep_member(struct router_engine *re, struct member *m, mono_ns now, struct entropy *e,
                          struct out *out)
 {
+    m->nd_seen = 0;
     mono_ns silence = time_s((uint64_t)SILENCE_FACTOR * re->conf->keepalive_s);
 
     if (time_since(now, m->heard) >= silence) {

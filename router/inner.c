@@ -333,6 +333,22 @@ static void carry_out(struct router_engine *re, struct member *m, struct frame *
     }
 }
 
+/* Is it, by its first headers alone, Neighbor or Listener Discovery? A flood of those is cheaper to
+ * end here than where they are told apart; what hides behind more headers is not, and is valid in
+ * no case but an MLD report's. */
+static bool looks_like_discovery(const uint8_t *p, size_t len)
+{
+    size_t at = IP6_HDR_LEN;
+    uint8_t nh = len > at ? p[6] : NH_NONE;
+
+    if (nh == NH_HOPOPTS && len > at + 8 && p[at + 1] == 0) {
+        nh = p[at];
+        at += 8;
+    }
+    return nh == NH_ICMPV6 &&
+           ((p[at] >= ICMP6_MLD_QUERY && p[at] <= ND_REDIRECT) || p[at] == ICMP6_MLD2_REPORT);
+}
+
 void inner_packet(struct router_engine *re, struct member *m, struct dgram *d, mono_ns now,
                   struct out *out)
 {
@@ -342,6 +358,11 @@ void inner_packet(struct router_engine *re, struct member *m, struct dgram *d, m
     struct frame f;
     bool learned;
 
+    if (looks_like_discovery(d->p + head, d->len - head - TAG_LEN) &&
+        m->nd_seen++ >= NEIGHBOR_SEEN) {
+        engine_drop(re, DROP_ND_RATE);
+        return;
+    }
     if (kind != KIND_HOST)
         hint = mac_load(d->p + DATA_HDR_LEN);
     enum drop why = frame_parse(&f, d->p + head, d->len - head - TAG_LEN);

@@ -56,6 +56,7 @@ struct member {
     struct endpoint was; /* before the last login outside */
     uint16_t mtu;        /* inner */
     uint32_t changed;    /* of the slot, whoever has it: see member_changed() */
+    uint32_t nd_seen;    /* Neighbor and Listener Discovery since the last sweep, answered or not */
     uint64_t credit;     /* octets that may still go to an unproven endpoint */
     uint64_t challenge;  /* number of the KEEPALIVE_REQ that proves it */
 

@@ -22,6 +22,11 @@
 #define NEIGHBOR_PER_S 1000u
 #define NEIGHBOR_BURST 2000u
 
+/* How many of one member's messages of Neighbor and Listener Discovery are looked at between two
+ * sweeps (a second), answered or not: the others end when two octets of them are read. A host that
+ * looks for a thousand neighbors at once stays below. */
+#define NEIGHBOR_SEEN 4000u
+
 enum neighbor_do {
     ND_DROP,         /* why; DROP_NONE: it ends here and that is right */
     ND_ANSWER,       /* send na_* to the asker */

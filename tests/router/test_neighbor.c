@@ -261,6 +261,74 @@ static void R18_H53_answers_have_a_rate(void **state)
     assert_int_equal(answers(&a, &b, NEIGHBOR_PER_S), NEIGHBOR_PER_S / 2);
 }
 
+/* What one member's flood costs, answered or not: beyond a rate nothing of it is looked at; other
+ * packets of it pass, and the others have their own. */
+static void R18_H53_what_is_looked_at_has_a_rate(void **state)
+{
+    struct ip6 target = ip6_of("2001:db8:1::99");
+    uint8_t ip[80];
+    uint64_t dropped = 0;
+    size_t len;
+
+    (void)state;
+    scene_start(2);
+    for (unsigned i = 0; i < NEIGHBOR_SEEN + 500; i++) {
+        len = nd_build_ns(ip, guest_ll(&a), ip6_solicited_node(target), target, &a.s.mac, NULL);
+        guest_ip(&a, &rig, KIND_MULTICAST, b.s.mac, ip, len);
+        dropped += rig_drops(&rig, DROP_ND_RATE);
+        assert_int_equal(rig.out.n_dg, 0);
+    }
+    assert_in_range(dropped, 500, 510); /* logging in has taken a few */
+    /* the rate is for all of its kinds, also where the next step would find a forged source */
+    len = nd_build_ns(ip, guest_ll(&b), ip6_solicited_node(target), target, &a.s.mac, NULL);
+    guest_ip(&a, &rig, KIND_MULTICAST, b.s.mac, ip, len);
+    assert_int_equal(rig_drops(&rig, DROP_ND_RATE), 1);
+    len = put_udp6(ip, guest_addr(&a), guest_addr(&b), 60);
+    guest_ip(&a, &rig, KIND_PEER, b.s.mac, ip, len);
+    assert_int_equal(rig.out.n_dg, 1);
+    assert_int_equal(answers(&b, &a, 10), 10);
+    rig.now += 2 * NS_PER_S;
+    rig_tick(&rig);
+    assert_int_equal(answers(&a, &b, 10), 10);
+}
+
+/* A host that does duplicate address detection starts a thousand times, each time from another port
+ * or after its member timed out, and asks three times for each address, with nonces (enhanced DAD,
+ * RFC 7527) and without: no answer that would call one a duplicate, nothing of its own comes back,
+ * nobody else hears of it. */
+static void R28_a_thousand_starts(void **state)
+{
+    uint8_t ip[80], nonce[6];
+    unsigned asked = 0;
+
+    (void)state;
+    scene_start(2);
+    for (unsigned start = 0; start < 1000; start++) {
+        rig.now += (start % 8 ? 1 : 400) * NS_PER_S; /* now and then it was away for long */
+        rig_tick(&rig);
+        guest_init(&a, &rig, 0, "198.51.100.7", (uint16_t)(4000 + start % 7));
+        guest_join(&a, &rig);
+        guest_take(&a, &rig); /* the RA, the introduction */
+        (void)rig_notices(&rig, NOTICE_DAD, NULL);
+        const struct ip6 targets[] = { guest_ll(&a), guest_addr(&a), ip6_of("2001:db8:1::42") };
+        for (unsigned i = 0; i < 3 * N(targets); i++) {
+            struct ip6 t = targets[i % N(targets)];
+            entropy_draw(&rig.e, nonce, sizeof(nonce));
+            size_t len = nd_build_ns(ip, ip6_unspecified, ip6_solicited_node(t), t, NULL,
+                                     start % 2 ? nonce : NULL);
+            guest_ip(&a, &rig, KIND_MULTICAST, b.s.mac, ip, len);
+            if (rig.out.n_dg)
+                fail_msg("start %u, address %u: %u datagrams", start, i, rig.out.n_dg);
+            asked++;
+        }
+        assert_int_equal(rig_notices(&rig, NOTICE_DAD, NULL), 0);
+        for (unsigned i = 0; i < N(targets); i++)
+            assert_true(bindings_owns(&rig.re->b, rig_member(&rig, &a), targets[i]));
+    }
+    assert_int_equal(asked, 9000);
+    assert_int_equal(rig.re->dad_refused, 0);
+}
+
 /* ---- advertisements of neighbors ---- */
 
 static void R3_R31_adverts_of_neighbors(void **state) /* R3, R31, H54 */
@@ -437,7 +505,9 @@ int main(void)
         RIG_ROW(H49_sources_of_others),
         RIG_ROW(R29_R30_dad_binds_first_come),
         RIG_ROW(R33_H53_solicitation_flood),
+        RIG_ROW(R28_a_thousand_starts),
         RIG_ROW(R18_H53_answers_have_a_rate),
+        RIG_ROW(R18_H53_what_is_looked_at_has_a_rate),
         RIG_ROW(R3_R31_adverts_of_neighbors),
         RIG_ROW(R31_new_address_by_unsolicited_na),
         RIG_ROW(R6_R7_options),

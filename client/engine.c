@@ -52,11 +52,13 @@ void client_engine_tap(struct client_engine *e, mono_ns now, struct entropy *rnd
     struct turn t = turn_of(e, now, rnd, out);
     struct pkt pt[BURST_MAX];
     uint8_t kind[BURST_MAX];
+    struct traffic_flow fl;
     unsigned k = 0;
 
+    fl.ip.known = false;
     for (unsigned i = 0; i < n && i < BURST_MAX; i++) {
         enum drop why =
-            e->want.carrier ? traffic_up(&e->want, &in[i], &pt[k], &kind[k]) : DROP_NOT_UP;
+            e->want.carrier ? traffic_up(&e->want, &in[i], &fl, &pt[k], &kind[k]) : DROP_NOT_UP;
         if (why == DROP_NONE)
             k++;
         else

@@ -183,11 +183,12 @@ static bool keep_early(struct client_engine *e, const struct pkt *f)
 /* inner() - a packet for the kernel. The router's first two, from which the kernel knows its MACs,
  * come ahead of the answer to the big CONFIRM and with it of carrier: a device without carrier
  * hears. */
-static void inner(struct client_engine *e, const struct turn *t, const struct dgram *d)
+static void inner(struct client_engine *e, const struct turn *t, const struct dgram *d,
+                  struct traffic_flow *fl)
 {
     struct pkt f;
     bool listens = e->want.carrier || e->state == CLIENT_UP;
-    enum drop why = listens ? traffic_down(&e->want, d, &f) : DROP_NOT_UP;
+    enum drop why = listens ? traffic_down(&e->want, d, fl, &f) : DROP_NOT_UP;
 
     if (why == DROP_NONE && !keep_early(e, &f) && !out_pkt(t->out, f.p, f.len))
         why = DROP_NO_ROOM;
@@ -200,17 +201,23 @@ static void inner(struct client_engine *e, const struct turn *t, const struct dg
     e->tap_rx_octets += f.len;
 }
 
-/* opened() - one DATA that opened; what comes under previous may carry packets, not decisions */
-static void opened(struct client_engine *e, const struct turn *t, const struct rx *rx)
+/* opened() - one DATA that opened; what comes under previous may carry packets, not decisions. The
+ * flow is forgotten where the device's wants may change. */
+static void opened(struct client_engine *e, const struct turn *t, const struct rx *rx,
+                   struct traffic_flow *fl)
 {
+    bool control = wire_data_kind(rx->d->p) == KIND_CONTROL;
+
+    if (control || rx->promoted)
+        fl->ip.known = false;
     e->tunnel.rx_datagrams++;
     e->tunnel.rx_octets += rx->d->len;
     if (rx->promoted && !says_again(rx->d))
         member_confirmed(e, t);
     if (rx->slot == SLOT_CURRENT)
         member_heard(e, t);
-    if (wire_data_kind(rx->d->p) != KIND_CONTROL)
-        inner(e, t, rx->d);
+    if (!control)
+        inner(e, t, rx->d, fl);
     else if (rx->slot == SLOT_CURRENT)
         controls(e, t, rx->d);
 }
@@ -220,8 +227,10 @@ unsigned receive_data(struct client_engine *e, const struct turn *t, struct dgra
 {
     struct rx rx[BURST_MAX];
     uint32_t index = wire_data_index(in->p);
+    struct traffic_flow fl;
     unsigned k = 0;
 
+    fl.ip.known = false;
     while (k < n && k < BURST_MAX &&
            (k == 0 ||
             (wire_peek(in[k].p, in[k].len) == WIRE_DATA && wire_data_index(in[k].p) == index))) {
@@ -235,7 +244,7 @@ unsigned receive_data(struct client_engine *e, const struct turn *t, struct dgra
     keyset_open_run(&e->tunnel.keys, index, rx, k, t->now);
     for (unsigned i = 0; i < k; i++) {
         if (rx[i].drop == DROP_NONE)
-            opened(e, t, &rx[i]);
+            opened(e, t, &rx[i], &fl);
         else
             turn_drop(t, rx[i].drop, 1);
     }

@@ -133,7 +133,7 @@ enum drop frame_parse(struct frame *ret, uint8_t *p, size_t len)
         (pay_len == 0 && p[6] != NH_NONE))
         return DROP_IP_LENGTH;
 
-    struct frame f = {
+    *ret = (struct frame){
         .p = p,
         .len = (uint16_t)(IP6_HDR_LEN + pay_len),
         .nh = p[6],
@@ -143,10 +143,7 @@ enum drop frame_parse(struct frame *ret, uint8_t *p, size_t len)
         .src = ip6_load(p + 8),
         .dst = ip6_load(p + 24),
     };
-    enum drop d = walk(&f);
-    if (d == DROP_NONE)
-        *ret = f;
-    return d;
+    return walk(ret);
 }
 
 int frame_icmp_type(const struct frame *f)

@@ -225,14 +225,16 @@ static void heard(struct router_engine *re, struct member *m, const struct rx *r
         m->credit += AMPLIFY_FACTOR * (uint64_t)d->len;
 }
 
-static void take(struct router_engine *re, struct member *m, const struct rx *rx, mono_ns now,
-                 struct entropy *e, struct out *out)
+static void take(struct router_engine *re, struct member *m, const struct rx *rx,
+                 struct inner_flow *fl, mono_ns now, struct entropy *e, struct out *out)
 {
     heard(re, m, rx, now, e, out);
-    if (wire_data_kind(rx->d->p) == KIND_CONTROL)
+    if (wire_data_kind(rx->d->p) == KIND_CONTROL) {
+        fl->ip.known = false;
         control_packet(re, m, rx->slot, rx->d, now, e, out);
-    else
-        inner_packet(re, m, rx->d, now, out);
+    } else {
+        inner_packet(re, m, rx->d, fl, now, out);
+    }
 }
 
 /* Did a failure look like a client that has lost touch: wrong keys, and not from where the member
@@ -249,7 +251,9 @@ static void data_member(struct router_engine *re, struct member *m, struct dgram
                         mono_ns now, struct entropy *e, struct out *out)
 {
     struct rx rx[BURST_MAX];
+    struct inner_flow fl;
 
+    fl.ip.known = false;
     for (unsigned i = 0; i < n; i++)
         rx[i] = (struct rx){ .d = &d[i] };
     keyset_open_run(&m->keys, wire_data_index(d->p), rx, n, now);
@@ -257,7 +261,7 @@ static void data_member(struct router_engine *re, struct member *m, struct dgram
         if (rx[i].drop)
             refused(re, m, &rx[i], now, out);
         else if (!is_leaving(re, m))
-            take(re, m, &rx[i], now, e, out);
+            take(re, m, &rx[i], &fl, now, e, out);
     }
     member_sync_indices(&re->ms, m, 0);
 }
@@ -372,7 +376,7 @@ static void data_tentative(struct router_engine *re, uint32_t ref, struct dgram 
     }
     struct rx rx = { .d = d, .slot = SLOT_CURRENT, .newest = true, .promoted = true };
     confirmed(re, m, &c, now, e, out);
-    take(re, m, &rx, now, e, out);
+    take(re, m, &rx, &(struct inner_flow){ .ip = { .known = false } }, now, e, out);
     if (partial)
         control_settings(re, m, now, out);
 }
@@ -476,8 +480,11 @@ void router_engine_udp(struct router_engine *re, mono_ns now, struct entropy *e,
 void router_engine_tun(struct router_engine *re, mono_ns now, struct pkt *in, unsigned n,
                        struct out *out)
 {
+    struct inner_flow fl;
+
+    fl.ip.known = false;
     for (unsigned i = 0; i < n; i++)
-        inner_from_uplink(re, &in[i], now, out);
+        inner_from_uplink(re, &in[i], &fl, now, out);
     finish_call(re, now, out);
 }
 

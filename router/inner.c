@@ -349,8 +349,52 @@ static bool looks_like_discovery(const uint8_t *p, size_t len)
            ((p[at] >= ICMP6_MLD_QUERY && p[at] <= ND_REDIRECT) || p[at] == ICMP6_MLD2_REPORT);
 }
 
-void inner_packet(struct router_engine *re, struct member *m, struct dgram *d, mono_ns now,
-                  struct out *out)
+/* ---- the next packet of a flow ---- */
+
+/* Remember where @f went: only what is carried on as it is, to a member under its right MAC or to
+ * the uplink. */
+static void note_flow(struct inner_flow *fl, const struct frame *f, const struct forward *fw,
+                      enum wire_kind kind, struct mac hint)
+{
+    bool as_it_is = fw->to == TO_UPLINK || (fw->to == TO_MEMBER && kind == KIND_PEER &&
+                                            !fw->routed && !fw->stale_mac && !fw->off_link);
+
+    fl->ip.known = false;
+    if (!as_it_is)
+        return;
+    same_flow_note(&fl->ip, f);
+    fl->to = fw->to == TO_MEMBER ? fw->member : NULL;
+    fl->kind = (uint8_t)kind;
+    fl->hint = hint;
+}
+
+/* carry_next() - a packet of the flow @fl goes where the one before went; false: it is another's,
+ * or something is to be said about it */
+static bool carry_next(struct router_engine *re, const struct member *m,
+                       const struct inner_flow *fl, uint8_t *ip, size_t len, enum wire_kind kind,
+                       struct mac hint, struct out *out)
+{
+    size_t whole = same_flow_next(&fl->ip, ip, len);
+
+    if (whole == 0 || fl->kind != kind || !mac_eq(fl->hint, hint))
+        return false;
+    if (!fl->to) {
+        if (out_pkt(out, ip, whole))
+            re->uplink_tx++;
+        else
+            engine_drop(re, DROP_NO_ROOM);
+        return true;
+    }
+    if (whole > fl->to->mtu)
+        return false;
+    enum drop why = txq_peer(&re->txq, fl->to, ip, whole, m->mac);
+    if (why)
+        engine_drop(re, why);
+    return true;
+}
+
+void inner_packet(struct router_engine *re, struct member *m, struct dgram *d,
+                  struct inner_flow *fl, mono_ns now, struct out *out)
 {
     enum wire_kind kind = wire_data_kind(d->p);
     size_t head = kind == KIND_HOST ? DATA_HDR_LEN : PEER_ROOM;
@@ -358,13 +402,16 @@ void inner_packet(struct router_engine *re, struct member *m, struct dgram *d, m
     struct frame f;
     bool learned;
 
+    if (kind != KIND_HOST)
+        hint = mac_load(d->p + DATA_HDR_LEN);
+    if (carry_next(re, m, fl, d->p + head, d->len - head - TAG_LEN, kind, hint, out))
+        return;
+    fl->ip.known = false;
     if (looks_like_discovery(d->p + head, d->len - head - TAG_LEN) &&
         m->nd_seen++ >= NEIGHBOR_SEEN) {
         engine_drop(re, DROP_ND_RATE);
         return;
     }
-    if (kind != KIND_HOST)
-        hint = mac_load(d->p + DATA_HDR_LEN);
     enum drop why = frame_parse(&f, d->p + head, d->len - head - TAG_LEN);
     if (why) {
         engine_drop(re, why);
@@ -373,15 +420,26 @@ void inner_packet(struct router_engine *re, struct member *m, struct dgram *d, m
     struct forward fw = forward_from_member(&re->b, re->conf, m, &f, kind, hint, now, &learned);
     if (learned)
         note_bound(re, m, f.src);
+    note_flow(fl, &f, &fw, kind, hint);
     carry_out(re, m, &f, kind, &fw, now, out);
 }
 
-void inner_from_uplink(struct router_engine *re, struct pkt *pk, mono_ns now, struct out *out)
+void inner_from_uplink(struct router_engine *re, struct pkt *pk, struct inner_flow *fl, mono_ns now,
+                       struct out *out)
 {
     struct frame f;
+    enum drop why;
 
     re->uplink_rx++;
-    enum drop why = frame_parse(&f, pk->p, pk->len);
+    size_t whole = same_flow_next(&fl->ip, pk->p, pk->len);
+    if (whole && whole <= fl->to->mtu) {
+        why = txq_host(&re->txq, fl->to, pk->p, whole);
+        if (why)
+            engine_drop(re, why);
+        return;
+    }
+    fl->ip.known = false;
+    why = frame_parse(&f, pk->p, pk->len);
     if (why) {
         engine_drop(re, why);
         return;
@@ -398,6 +456,8 @@ void inner_from_uplink(struct router_engine *re, struct pkt *pk, mono_ns now, st
         send_error(re, NULL, &f, ICMP6_TOO_BIG, 0, fw.member->mtu, now, out);
         return;
     }
+    same_flow_note(&fl->ip, &f);
+    fl->to = fw.member;
     why = txq_host(&re->txq, fw.member, f.p, f.len);
     if (why)
         engine_drop(re, why);

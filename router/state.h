@@ -4,6 +4,7 @@
 #ifndef SIXTAP_ROUTER_STATE_H
 #define SIXTAP_ROUTER_STATE_H
 
+#include "proto/same_flow.h"
 #include "proto/icmp6.h"
 #include "router/adverts.h"
 #include "router/cast.h"
@@ -45,12 +46,24 @@ struct router_engine {
     uint64_t rx_packets, rx_octets, uplink_tx, uplink_rx, n_nudges, dad_refused;
 };
 
-/* inner_packet() - carry on a DATA that opened and is not control; @d->p has its header still */
-void inner_packet(struct router_engine *re, struct member *m, struct dgram *d, mono_ns now,
-                  struct out *out);
+/* What was decided of the packet before, for the next one of its flow. Forgotten by whoever does
+ * something in between that is not carrying on such a packet: it may change bindings or members. */
+struct inner_flow {
+    struct same_flow ip;
+    struct member *to; /* NULL: the uplink */
+    uint8_t kind;
+    struct mac hint; /* of KIND_PEER */
+};
 
-/* inner_from_uplink() - a packet out of the TUN */
-void inner_from_uplink(struct router_engine *re, struct pkt *pk, mono_ns now, struct out *out);
+/* inner_packet() - carry on a DATA that opened and is not control; @d->p has its header still
+ * @fl: of the packet before from @m in this call, or nothing known */
+void inner_packet(struct router_engine *re, struct member *m, struct dgram *d,
+                  struct inner_flow *fl, mono_ns now, struct out *out);
+
+/* inner_from_uplink() - a packet out of the TUN
+ * @fl: of the packet before it in this call, or nothing known */
+void inner_from_uplink(struct router_engine *re, struct pkt *pk, struct inner_flow *fl, mono_ns now,
+                       struct out *out);
 
 /* inner_advert() - an RA to @m */
 void inner_advert(struct router_engine *re, struct member *m, struct ip6 dst, mono_ns now,

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "client/traffic.h"
@@ -77,7 +78,7 @@ static void test_up(void **state)
         memcpy(f.p + 6, rows[i].src, 6);
         memcpy(f.p + 12, rows[i].type, 2);
         memcpy(f.p + 14, ip, rows[i].ip_len);
-        enum drop why = traffic_up(&d, &f, &out, &kind);
+        enum drop why = traffic_up(&d, &f, &(struct traffic_flow){ .kind = 0 }, &out, &kind);
         if (why != rows[i].why)
             fail_msg("%s: %s", rows[i].what, drop_name(why));
         if (why != DROP_NONE)
@@ -98,7 +99,8 @@ static void test_up(void **state)
         uint8_t buf[PKT_HEADROOM + 14] = { 0 };
         struct pkt f = { .p = buf + PKT_HEADROOM, .len = len }, out;
         uint8_t kind;
-        assert_int_equal(traffic_up(&d, &f, &out, &kind), DROP_FRAME_SHORT);
+        assert_int_equal(traffic_up(&d, &f, &(struct traffic_flow){ .kind = 0 }, &out, &kind),
+                         DROP_FRAME_SHORT);
     }
 }
 
@@ -141,7 +143,7 @@ static void test_down(void **state)
         wire_put_data(in.p, rows[i].kind, 1, 2);
         memcpy(in.p + 16, rows[i].mac, mac_len);
         memcpy(in.p + 16 + mac_len, ip, 100);
-        enum drop why = traffic_down(&d, &in, &f);
+        enum drop why = traffic_down(&d, &in, &(struct traffic_flow){ .kind = 0 }, &f);
         if (why != rows[i].why)
             fail_msg("%s: %s", rows[i].what, drop_name(why));
         if (why != DROP_NONE)
@@ -153,6 +155,98 @@ static void test_down(void **state)
         assert_memory_equal(f.p + 14, ip, 100);
         assert_true(f.p >= buf);
     }
+}
+
+/* ---- with the frame before remembered ---- */
+
+/* A UDP packet of @len octets with one thing in @what changed. */
+static void udp_variant(uint8_t *ip, unsigned len, unsigned what)
+{
+    ip6_packet(ip, len, addr_a, addr_b);
+    ip[6] = NH_UDP;
+    memset(ip + 40, 0x11, 4);
+    if (what == 1)
+        ip[43] ^= 1;
+    if (what == 2)
+        ip[39] ^= 1;
+    if (what == 3)
+        be16_store(ip + 4, (uint16_t)len); /* longer than it is */
+    if (what == 4)
+        be16_store(ip + 4, 20); /* padded */
+    if (what == 5)
+        ip[6] = NH_DSTOPTS;
+    if (what == 6)
+        ip[24] = 0xff;
+}
+
+/* Each frame with what was remembered of those before, and alone: the same answer. */
+static void test_up_next(void **state)
+{
+    static const char *const dsts[] = { PEER, PEER, PEER, ROUTER, GROUP, OWN };
+    struct traffic_flow fl = { .kind = 0 };
+    struct device_want d = want();
+    unsigned taken = 0;
+
+    (void)state;
+    srand(5);
+    for (unsigned i = 0; i < 20000; i++) {
+        uint8_t one[PKT_HEADROOM + 2000] = { 0 }, two[PKT_HEADROOM + 2000], k1 = 9, k2 = 9;
+        unsigned len = (unsigned)rand() % 6 ? 500 : 1280 + (unsigned)rand() % 40;
+        struct pkt f = { .p = one + PKT_HEADROOM, .len = 14 + len }, g = f, o1, o2;
+
+        memcpy(f.p, dsts[(unsigned)rand() % 6], 6);
+        memcpy(f.p + 6, rand() % 8 ? OWN : PEER, 6);
+        memcpy(f.p + 12, rand() % 8 ? IP6 : "\x08\x00", 2);
+        udp_variant(f.p + 14, len, rand() % 3 ? 0 : (unsigned)rand() % 7);
+        memcpy(two, one, sizeof(two));
+        g.p = two + PKT_HEADROOM;
+        enum drop w1 = traffic_up(&d, &f, &fl, &o1, &k1);
+        enum drop w2 = traffic_up(&d, &g, &(struct traffic_flow){ .kind = 0 }, &o2, &k2);
+        assert_int_equal(w1, w2);
+        assert_int_equal(k1, k2);
+        assert_memory_equal(one, two, sizeof(one));
+        if (w1 != DROP_NONE)
+            continue;
+        assert_int_equal(o1.len, o2.len);
+        assert_int_equal(o1.p - one, o2.p - two);
+        taken++;
+    }
+    assert_true(taken > 5000);
+}
+
+static void test_down_next(void **state)
+{
+    static const char *const srcs[] = { PEER, PEER, PEER, "\x0a\x01\x02\x03\x04\x06", GROUP };
+    static const enum wire_kind kinds[] = { KIND_PEER, KIND_PEER, KIND_HOST, KIND_MULTICAST };
+    struct traffic_flow fl = { .kind = 0 };
+    struct device_want d = want();
+    unsigned taken = 0;
+
+    (void)state;
+    srand(6);
+    for (unsigned i = 0; i < 20000; i++) {
+        uint8_t one[PKT_HEADROOM + 400] = { 0 }, two[PKT_HEADROOM + 400];
+        enum wire_kind kind = kinds[(unsigned)rand() % 4];
+        unsigned mac_len = kind == KIND_HOST ? 0 : 6;
+        struct dgram a = { .p = one + PKT_HEADROOM, .len = (uint16_t)(32 + mac_len + 200) }, b = a;
+        struct pkt o1, o2;
+
+        wire_put_data(a.p, kind, 1, 2);
+        memcpy(a.p + 16, srcs[(unsigned)rand() % 5], mac_len);
+        udp_variant(a.p + 16 + mac_len, 200, rand() % 3 ? 0 : (unsigned)rand() % 7);
+        memcpy(two, one, sizeof(two));
+        b.p = two + PKT_HEADROOM;
+        enum drop w1 = traffic_down(&d, &a, &fl, &o1);
+        enum drop w2 = traffic_down(&d, &b, &(struct traffic_flow){ .kind = 0 }, &o2);
+        assert_int_equal(w1, w2);
+        assert_memory_equal(one, two, sizeof(one));
+        if (w1 != DROP_NONE)
+            continue;
+        assert_int_equal(o1.len, o2.len);
+        assert_int_equal(o1.p - one, o2.p - two);
+        taken++;
+    }
+    assert_true(taken > 5000);
 }
 
 /* Through the engine: sealed, opened by the router, and back; counted. */
@@ -370,6 +464,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_up),       cmocka_unit_test(test_down),
+        cmocka_unit_test(test_up_next),  cmocka_unit_test(test_down_next),
         cmocka_unit_test(test_through),  cmocka_unit_test(test_burst),
         cmocka_unit_test(test_hostile),  cmocka_unit_test(test_control),
         cmocka_unit_test(test_settings), cmocka_unit_test(test_events),

@@ -96,6 +96,25 @@ static enum drop sum_pseudo(struct segment_cut *c, const struct vnet *v, bool ro
     return DROP_NONE;
 }
 
+/* Add the TCP or UDP header without what differs from frame to frame, and that is put in later:
+ * sequence number and flags, or length, and the checksum. */
+static void sum_header(struct segment_cut *c)
+{
+    uint8_t h[TCP_HDR_MAX];
+    size_t len = (size_t)(c->hdr_len - c->l4);
+
+    memcpy(h, c->p + c->l4, len);
+    if (c->proto == NH_TCP) {
+        be32_store(h + 4, 0);
+        h[13] = 0;
+        be16_store(h + TCP_CSUM, 0);
+    } else {
+        be16_store(h + 4, 0);
+        be16_store(h + UDP_CSUM, 0);
+    }
+    c->sum = cksum_add(c->sum, h, len);
+}
+
 static enum drop look_gso(struct segment_cut *c, const struct vnet *v)
 {
     const uint8_t *ip = c->p + c->l2_len;
@@ -117,6 +136,7 @@ static enum drop look_gso(struct segment_cut *c, const struct vnet *v)
     if (why == DROP_NONE)
         why = sum_pseudo(c, v, routed);
     if (why == DROP_NONE) {
+        sum_header(c);
         c->gso_size = v->gso_size;
         c->off = c->hdr_len;
     }
@@ -148,6 +168,7 @@ static void put_frame(struct segment_cut *c, uint8_t *f, uint32_t seg)
     uint8_t *h = f + c->l4;
     uint32_t l4_len = c->hdr_len - c->l4 + seg;
     size_t field = c->proto == NH_TCP ? TCP_CSUM : UDP_CSUM;
+    uint64_t sum = c->sum + l4_len; /* of the pseudo-header */
 
     memcpy(f, c->p, c->hdr_len);
     be16_store(f + c->l2_len + 4, (uint16_t)(c->l4 - c->l2_len - IP6_HDR_LEN + l4_len));
@@ -159,11 +180,11 @@ static void put_frame(struct segment_cut *c, uint8_t *f, uint32_t seg)
             flags &= (uint8_t)~TCP_CWR;
         be32_store(h + 4, c->seq);
         h[13] = flags;
+        sum += (uint64_t)(c->seq >> 16) + (c->seq & 0xFFFF) + flags;
     } else {
         be16_store(h + 4, (uint16_t)l4_len);
+        sum += l4_len;
     }
-    be16_store(h + field, 0);
-    uint64_t sum = cksum_add(c->sum + l4_len, h, c->hdr_len - c->l4);
     uint16_t folded = cksum_fold(cksum_copy(sum, f + c->hdr_len, c->p + c->off, seg));
     if (folded == 0 && c->proto == NH_UDP)
         folded = 0xFFFF; /* RFC 8200 8.1: zero would mean none */

@@ -48,7 +48,8 @@ struct segment_cut { /* private; a value, keeps pointers into the superframe */
     uint32_t len;                 /* superframe */
     uint32_t off;                 /* of the payload not yet cut; == len: done */
     uint32_t seq;                 /* TCP: of the octet at off */
-    uint64_t sum;                 /* addresses and protocol of the pseudo-header */
+    uint64_t sum;                 /* what all frames have in common: pseudo-header and TCP or UDP
+                                     header without lengths, sequence number and flags */
     uint16_t l2_len, l4, hdr_len; /* offsets of IPv6 header, TCP or UDP header, payload */
     uint16_t gso_size;            /* 0: not cut, goes as it is */
     uint8_t proto, tcp_flags;

@@ -6,6 +6,7 @@
 #include "proto/burst.h"
 
 #define TCP_HDR_MIN 20u
+#define TCP_HDR_MAX 60u
 #define UDP_HDR_LEN 8u
 #define TCP_CSUM    16u /* offset of the checksum in the TCP header */
 #define UDP_CSUM    6u

@@ -309,6 +309,8 @@ static void flush(struct world *w)
     if (client_engine_want_resolve(&w->e, &which)) {
         bool second = which == 1;
         w->resolves++;
+        if (w->slow_names && !second)
+            return; /* getaddrinfo() is still at it */
         client_engine_router(&w->e, which, second ? &w->second : w->eps, second ? 1 : w->n_eps,
                              w->now);
     }

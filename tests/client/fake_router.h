@@ -82,6 +82,7 @@ struct world {
     struct endpoint second; /* likewise, of the second configured router */
     struct endpoint live;   /* the one the router answers at */
     unsigned resolves;
+    bool slow_names; /* the first router's name is looked up for ever */
     struct flight flight[FLIGHT_MAX];
     unsigned n_flight;
     struct sent sent[SENT_MAX];

@@ -245,12 +245,56 @@ static void no_address(void **state)
     assert_int_equal(world_count(&w, EVENT_NO_ROUTER), 1);
 }
 
+/* The name of the first is looked up for ever: the second's turn comes after LOGIN_RESOLVE_MAX, in
+ * each round. */
+static void slow_name(void **state) /* H99 */
+{
+    (void)state;
+    w.slow_names = true;
+    w.live = second;
+    mono_ns start = w.now;
+    world_start(&w);
+    world_run(&w, LOGIN_RESOLVE_MAX - time_ms(100));
+    assert_int_equal(w.e.state, CLIENT_START);
+    world_run(&w, time_ms(300));
+    up_at(second);
+    assert_in_range(world_last(&w, EVENT_LOGGED_IN)->time, start + LOGIN_RESOLVE_MAX,
+                    start + LOGIN_RESOLVE_MAX + time_ms(200));
+    world_run(&w, 2 * w.cfg.fail_back_s * NS_PER_S); /* looking for the first costs nothing */
+    up_at(second);
+    assert_int_equal(w.e.logins, 1);
+    w.slow_names = false;
+    w.live = first;
+    router_restart(&w);
+    world_run(&w, 2 * w.cfg.fail_back_s * NS_PER_S);
+    up_at(first);
+}
+
+/* With one router there is nothing else to do than to wait for its name; and when it comes, at
+ * last, it is used at once. */
+static void slow_only_name(void **state) /* H99 */
+{
+    (void)state;
+    w.cfg.n_routers = 1;
+    w.slow_names = true;
+    world_start(&w);
+    world_run(&w, time_s(100));
+    assert_int_equal(w.e.state, CLIENT_START);
+    assert_int_equal(sent_to(first, 0), 0);
+    assert_int_equal(world_count(&w, EVENT_NO_ROUTER), 0);
+    w.slow_names = false;
+    client_engine_router(&w.e, 0, w.eps, w.n_eps, w.now);
+    world_run(&w, time_ms(100));
+    up_at(first);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(first_is_silent), T(both_are_silent), T(failover),         T(restarted), T(fail_back),
-        T(no_fail_back),    T(refused),         T(probe_is_refused), T(own_keys),  T(no_address),
+        T(first_is_silent), T(both_are_silent), T(failover),  T(restarted),
+        T(fail_back),       T(no_fail_back),    T(refused),   T(probe_is_refused),
+        T(own_keys),        T(no_address),      T(slow_name), T(slow_only_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

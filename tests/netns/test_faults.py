@@ -346,7 +346,7 @@ def test_h98_log_pipe(reader):
 
 @pytest.mark.parametrize("who", ["router", "client"])
 def test_h97_stopped_for_a_while(who):
-    """SIGSTOP: what was on its way is late, nothing breaks. (Long ones: sim/test_alive on a fake clock.)"""
+    """SIGSTOP: what was on its way is late, nothing breaks. (Long ones: sim/test_alive, router_stopped, on a fake clock.)"""
     with Lab() as lab:
         r, a = one_client(lab)
         conn = Conn(lab.inet, a.ns, a.address())

@@ -27,7 +27,7 @@ class Path:
     """r - m1 - m2 - a; mtu() sets what passes between m1 and m2."""
 
     def __init__(self, lab, mtu=1500):
-        self.m1, self.m2, self.a = lab.ns("m1"), lab.ns("m2"), lab.ns("a")
+        self.r, self.m1, self.m2, self.a = lab.r, lab.ns("m1"), lab.ns("m2"), lab.ns("a")
         lab.link4(self.m1, "m1")
         self.m1.ip(f"link add mid type veth peer name mid netns {self.m2.full}")
         self.m2.ip(f"link add toa type veth peer name wan netns {self.a.full}")
@@ -48,6 +48,15 @@ class Path:
     def mtu(self, octets):
         for m in (self.m1, self.m2):
             m.ip(f"link set mid mtu {octets}")
+
+    def one_way(self, octets, up):
+        """From now on packets longer than @octets vanish without a word in one direction only. Packets are single
+        ones by then: of a superframe the filter would see the length of all of it."""
+        self.a.ip("link set wan gso_max_segs 1")
+        self.r.ip(f"link set {self.m1.at_r} gso_max_segs 1")
+        (self.m2 if up else self.m1).run(
+            "nft", "add table ip hole; add chain ip hole on { type filter hook postrouting priority 0; }; "
+                   f"add rule ip hole on oifname mid meta length > {octets} counter drop")
 
     def silenced(self):
         """How many ICMP errors m1 and m2 wanted to send."""
@@ -150,6 +159,27 @@ def test_path_narrows_while_tcp_runs():
         for c in conns:
             c.exchange()
         check_full_size(lab, a, b, 1434)
+
+
+@pytest.mark.parametrize("up", [True, False], ids=["to the router", "to the client"])
+def test_black_hole_in_one_direction(up):
+    """More than 1400 vanishes on the way up, or on the way down, while the other is as it was: each probe proves both."""
+    with Lab() as lab:
+        path, r, a, b = two_clients(lab)
+        conns = [Conn(lab.inet, a.ns, a.address()), Conn(a.ns, b.ns, b.address())]
+        for c in conns:
+            c.exchange(300000)
+        path.one_way(1400, up)
+        began = time.monotonic()
+        for c in conns:
+            c.exchange(300000, timeout=HEAL - (time.monotonic() - began))
+        healed = time.monotonic() - began
+        mtu = wait_settled(r, a, 1330, 1334, False)
+        print(f"TCP on after {healed:.1f} s, MTU {mtu} after {time.monotonic() - began:.1f} s")
+        assert healed <= HEAL
+        assert path.silenced() == 0, "nobody on the way even knew"
+        check_full_size(lab, a, b, mtu)
+        assert r.member("b")["mtu"] == 1434 and a.status()["logins"] == 1
 
 
 def test_path_narrows_below_1346():

@@ -65,6 +65,9 @@ struct guest {
     struct got got[GUEST_GOT];
 };
 
+/* rig_rounds() - @n, of which SIXTAP_ROUNDS per cent are run where each takes long (valgrind.sh) */
+unsigned rig_rounds(unsigned n);
+
 /* rig_defaults() - a configuration that works: 192.0.2.1:6464, 2001:db8:1::/64, stable, routed,
  * RIG_LISTED listed clients with the keys of guests 0.. ; the test changes what it wants, then
  * rig_start() */

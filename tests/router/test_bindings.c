@@ -195,7 +195,7 @@ static void random_bindings(void **state)
     rig_start(&rig);
     for (unsigned i = 0; i < N(m); i++)
         m[i] = member(10 + i);
-    for (unsigned round = 0; round < 20000; round++) {
+    for (unsigned round = 0; round < rig_rounds(20000); round++) {
         uint32_t rnd = entropy_u32(&rig.e);
         unsigned who = rnd % N(m), k = (rnd >> 8) % N(twin), n = 0;
         struct member *owner = NULL;

@@ -347,7 +347,7 @@ static void random_jobs(void **state)
                 join(i, group[g]);
         }
     }
-    for (unsigned round = 0; round < 3000; round++) {
+    for (unsigned round = 0; round < rig_rounds(3000); round++) {
         unsigned from = entropy_u32(&e) % n, g = entropy_u32(&e) % N(group);
         if (send(from, group[g], (uint8_t)round, PACKET) == DROP_NONE) {
             for (unsigned i = 0; i < n; i++)

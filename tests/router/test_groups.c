@@ -306,7 +306,7 @@ static void random_operations(void **state)
     (void)state;
     start(SLOTS, true);
     memset(twin, 0, sizeof(twin));
-    for (unsigned round = 0; round < 20000; round++) {
+    for (unsigned round = 0; round < rig_rounds(20000); round++) {
         unsigned s = entropy_u32(&e) % SLOTS, what = entropy_u32(&e) % 100;
         if (what < 80) {
             struct report r;
@@ -334,7 +334,7 @@ static void random_operations(void **state)
         }
         twin_compare();
     }
-    assert_true(full > 100 && full < 15000);
+    assert_true(full > rig_rounds(100) && full < rig_rounds(15000));
 }
 
 #define ROW(f) cmocka_unit_test_teardown(f, tear_down)

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "proto/cksum.h"
 #include "scene.h"
 
 static const struct mac nobody = { { 2, 9, 9, 9, 9, 9 } };
@@ -135,6 +136,83 @@ static void R73_icmp_passes(void **state) /* R73 */
         guest_ip(&a, &rig, KIND_HOST, nobody, ip, sizeof(ip));
         assert_int_equal(rig.out.n_pk, 1);
     }
+}
+
+/* What an ICMPv6 error quotes may be a lie. It is carried as it came, to whom it is addressed; one
+ * for the router itself draws nothing; and nothing that the router knows of anybody changes. */
+static void H69_errors_that_lie(void **state) /* H69, R47 */
+{
+    static const uint8_t type[] = { ICMP6_UNREACH, ICMP6_TOO_BIG, ICMP6_TIME, ICMP6_PARAM };
+    static const char *const quoted_from[] = { "b", "c", "2001:db8:1::1", "2001:db8:99::1", "::" };
+    static const uint32_t param[] = { 0, 68, 1279, 1280, UINT32_MAX };
+    static const struct {
+        const char *dst, *mac;
+    } to[] = { { "b", "b" }, { "2001:db8:1::1", "r" }, { "r.ll", "r" }, { "2001:db8:99::1", "r" } };
+
+    (void)state;
+    rig.conf.uplink = UPLINK_NONE;
+    members();
+    const struct member *const m[] = { rig_member(&rig, &a), rig_member(&rig, &b) };
+    struct ip6 address = guest_addr(&b);
+    for (unsigned i = 0; i < N(type) * N(quoted_from) * N(param) * N(to); i++) {
+        unsigned t = i / (N(quoted_from) * N(param) * N(to)), k = i % N(to);
+        uint8_t ip[108];
+        (void)put_icmp6(ip, scene_addr("a"), scene_addr(to[k].dst), type[t], 64, sizeof(ip));
+        be32_store(ip + 44, param[i / N(to) % N(param)]);
+        (void)put_udp6(ip + 48, scene_addr(quoted_from[i / (N(to) * N(param)) % N(quoted_from)]),
+                       scene_addr("a"), 60);
+        ip[42] = ip[43] = 0;
+        be16_store(ip + 42, cksum_upper(ip, NH_ICMPV6, ip + 40, sizeof(ip) - 40));
+        guest_says(&a, k ? KIND_HOST : KIND_PEER, to[k].mac, ip, sizeof(ip));
+        assert_null(guest_packet(&a, -1, NULL)); /* no error about an error */
+        assert_int_equal(b.n_got, k == 0);
+        if (k == 0)
+            assert_memory_equal(b.got[0].p + MAC_LEN, ip, sizeof(ip));
+        assert_int_equal(rig.out.n_pk, 0);
+        rig.now += 50 * NS_PER_MS;
+        for (unsigned n = 0; n < N(m); n++)
+            assert_int_equal(m[n]->mtu, 1400);
+    }
+    assert_true(ip6_eq(guest_addr(&b), address));
+    assert_int_equal(rig_notices(&rig, NOTICE_MOVED, NULL), 0);
+}
+
+/* First, middle and last pieces that never make a whole: the router keeps none of them, answers
+ * none, not even when time to reassemble is over, and does what it did before (R50). */
+static void H65_fragments_for_ever(void **state) /* H65 */
+{
+    const unsigned n = rig_rounds(20000);
+
+    (void)state;
+    rig.conf.uplink = UPLINK_NONE;
+    members();
+    uint64_t dropped = rig.re->drop[DROP_FRAG];
+    for (unsigned i = 0; i < n; i++) {
+        uint8_t ip[120];
+        (void)put_icmp6(ip, scene_addr("a"), scene_addr(i % 2 ? "r.ll" : "2001:db8:1::1"),
+                        NH_ICMPV6, 64, 48 + i % 8 * 8);
+        memset(ip + 40, 0, 8 + i % 8 * 8);
+        ip[6] = NH_FRAGMENT;
+        ip[40] = NH_UDP;
+        be16_store(ip + 42, (uint16_t)((i % 8191) << 3 | (i % 3 != 0))); /* offset, more follow */
+        if (be16_load(ip + 42) == 0)
+            ip[43] = 1; /* an atomic one is whole */
+        be32_store(ip + 44, i / 7);
+        guest_ip(&a, &rig, KIND_HOST, nobody, ip, 48 + i % 8 * 8);
+        if (rig.out.n_dg || rig.out.n_pk)
+            fail_msg("fragment %u draws something", i);
+    }
+    uint64_t chain = rig.re->drop[DROP_EXT_CHAIN]; /* first pieces that show no header */
+    assert_int_equal(rig.re->drop[DROP_FRAG] - dropped + chain, n);
+    for (unsigned s = 0; s < 65; s++) {
+        rig_wait(&rig, NS_PER_S);
+        guest_control(&a, &rig, &(struct control){ .type = TLV_KEEPALIVE_REQ, .number = s }, 0);
+        assert_null(guest_packet(&a, ICMP6_TIME, NULL));
+    }
+    uint8_t echo[60];
+    guest_says(&a, KIND_HOST, "r", echo,
+               put_echo6(echo, scene_addr("a"), scene_addr("2001:db8:1::1"), sizeof(echo)));
+    assert_non_null(guest_packet(&a, 129, NULL));
 }
 
 /* ---- errors ---- */
@@ -283,6 +361,7 @@ static void H46_H61_H62_H63_frames(void **state) /* H4, H46, H61, H63 */
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        RIG_ROW(H69_errors_that_lie),       RIG_ROW(H65_fragments_for_ever),
         RIG_ROW(R40_R41_R45_too_big),       RIG_ROW(R4_R5_R34_R38_roles),
         RIG_ROW(R34_R51_undecided),         RIG_ROW(R73_icmp_passes),
         RIG_ROW(R43_no_error_about_errors), RIG_ROW(R35_R44_errors_are_limited),

@@ -79,7 +79,7 @@ static void beside_a_list(void **state)
     mono_ns now = T0;
 
     (void)state;
-    for (unsigned round = 0; round < 400000; round++) {
+    for (unsigned round = 0; round < rig_rounds(400000); round++) {
         uint32_t i = rnd() % (round % 3 ? 50 : ADDRESSES);
         now += rnd() % (rnd() % 1000 ? NS_PER_MS : 3 * ASKED_MEMORY / 2);
         bool known = seen_before(s, be32_of(0x0A000000 + i * 7919), now);
@@ -92,7 +92,7 @@ static void beside_a_list(void **state)
         }
         last[i] = now;
     }
-    assert_true(forgotten > 1000);
+    assert_true(forgotten > rig_rounds(1000));
     assert_true(taken_for_others < forgotten / 1000 + 1);
 }
 
@@ -100,7 +100,7 @@ static void beside_a_list(void **state)
 static void under_a_flood(void **state)
 {
     const unsigned per_s = 50000;
-    unsigned known = 0, n = 40 * per_s;
+    unsigned known = 0, n = rig_rounds(40 * per_s);
 
     (void)state;
     for (unsigned i = 0; i < n; i++)

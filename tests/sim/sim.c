@@ -141,7 +141,7 @@ static mono_ns next_time(const struct sim *w)
 {
     mono_ns t = w->n_heap ? w->heap[0].at : NEVER;
 
-    if (w->router.re)
+    if (w->router.re && !w->router.stopped)
         t = time_earlier(t, w->router.deadline);
     for (unsigned i = 0; i < w->n_clients; i++)
         if (w->client[i]->e && !w->client[i]->asleep)
@@ -175,7 +175,7 @@ static void instant(struct sim *w)
         else
             ev.fn(w, ev.arg);
     }
-    if (w->router.re && w->router.deadline <= w->now)
+    if (w->router.re && !w->router.stopped && w->router.deadline <= w->now)
         sim_router_tick(w);
     for (unsigned i = 0; i < w->n_clients; i++)
         if (w->client[i]->e && !w->client[i]->asleep && w->client[i]->deadline <= w->now)

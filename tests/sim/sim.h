@@ -39,7 +39,8 @@
 
 #define SIM_CLIENTS_MAX 64u
 #define SIM_FLOWS_MAX   64u
-#define SIM_UPLINK      (-1) /* in place of a client's number: the host behind the TUN */
+#define SIM_SOCKBUF     (1u << 20) /* octets of payload that fit a kernel's 4 MiB of bookkeeping */
+#define SIM_UPLINK      (-1)       /* in place of a client's number: the host behind the TUN */
 
 struct sim;
 
@@ -70,6 +71,10 @@ struct sim_router {
     mono_ns deadline;
     struct sim_spin spin;
     bool refuses; /* while not running: its host answers port unreachable */
+    bool stopped; /* SIGSTOP: does nothing; what arrives waits in its socket */
+    struct sim_dgram **wait;
+    unsigned n_wait;
+    size_t wait_octets;
     unsigned notices[NOTICE_DAD + 1];
 };
 
@@ -191,6 +196,11 @@ void sim_router_kill(struct sim *w);
 void sim_router_stop(struct sim *w);
 void sim_client_kill(struct sim_client *c);
 void sim_client_stop(struct sim_client *c);
+
+/* sim_router_pause() - SIGSTOP: from now on what arrives waits, SIM_SOCKBUF octets of it, and what
+ * comes to its TUN is lost; sim_router_continue() - SIGCONT: it reads all of it at once */
+void sim_router_pause(struct sim *w);
+void sim_router_continue(struct sim *w);
 
 /* sim_run() - let @d pass; sim_until() - at most @limit, until @done says so: then true */
 void sim_run(struct sim *w, mono_ns d);

@@ -202,10 +202,46 @@ static void unreachable(struct sim *w, void *arg)
     (void)w;
 }
 
+static void wait_at_router(struct sim *w, const struct sim_dgram *d)
+{
+    struct sim_router *r = &w->router;
+
+    if (r->wait_octets + d->len > SIM_SOCKBUF) {
+        w->n_lost++;
+        return;
+    }
+    r->wait = realloc(r->wait, (r->n_wait + 1) * sizeof(struct sim_dgram *));
+    assert_non_null(r->wait);
+    r->wait[r->n_wait++] = copy_of(d);
+    r->wait_octets += d->len;
+}
+
+void sim_router_pause(struct sim *w)
+{
+    w->router.stopped = true;
+}
+
+void sim_router_continue(struct sim *w)
+{
+    struct sim_router *r = &w->router;
+
+    r->stopped = false;
+    for (unsigned i = 0; i < r->n_wait; i++)
+        sim_push(w, (struct sim_event){ .at = w->now, .d = r->wait[i] });
+    free(r->wait);
+    r->wait = NULL;
+    r->n_wait = 0;
+    r->wait_octets = 0;
+}
+
 static void at_router(struct sim *w, struct sim_dgram **d, unsigned n)
 {
     unsigned sock;
 
+    for (unsigned i = 0; w->router.stopped && i < n; i++)
+        wait_at_router(w, d[i]);
+    if (w->router.stopped)
+        return;
     if (w->router.re) {
         sim_router_udp(w, d, n);
         return;

@@ -101,7 +101,7 @@ void sim_router_tun(struct sim *w, const uint8_t *ip, size_t len)
 
     assert_non_null(buf);
     memcpy(pk.p, ip, len);
-    if (w->router.re) {
+    if (w->router.re && !w->router.stopped) {
         router_engine_tun(w->router.re, w->now, &pk, 1, o);
         after(w, o, NULL, 0);
     }

@@ -319,6 +319,71 @@ static void client_restart(void **state)
     }
 }
 
+/* SIGSTOP of the router for as long as a minute: what waited in its socket is read at once when it
+ * goes on. Clients that hold out are where they were; nobody has to be started again, and no storm
+ * of logins or answers follows (H97). */
+static void router_stopped(void **state)
+{
+    static const struct {
+        unsigned stopped_ms;
+        bool traffic;
+        unsigned logins_max, carrier_off; /* of each client, in all */
+    } row[] = {
+        { 1000, true, 1, 0 },  { 1000, false, 1, 0 },  { 4500, true, 1, 0 },
+        { 10000, true, 3, 0 }, { 10000, false, 2, 0 }, { 30000, true, 3, 0 },
+        { 60000, true, 3, 1 }, { 60000, false, 3, 1 }, { 90000, true, 3, 1 },
+    };
+    enum { N = 6 };
+
+    (void)state;
+    for (size_t r = 0; r < sizeof(row) / sizeof(row[0]); r++) {
+        for (unsigned seed = 1; seed <= sim_seeds(3); seed++) {
+            struct sim *w = sim_new(seed, N);
+            struct mac mac[N];
+            unsigned logins = 0, off = 0;
+            sim_start(w);
+            sim_check(w, sim_until(w, sim_all_up, time_s(3)));
+            for (int i = 0; row[r].traffic && i < N; i++)
+                sim_flow(w, i, (i + 1) % N, time_ms(100), 1, time_s(200));
+            sim_run(w, time_s(2) + sim_below(w, time_s(15)));
+            for (unsigned i = 0; i < N; i++)
+                mac[i] = w->client[i]->dev.mac;
+            sim_router_pause(w);
+            sim_run(w, time_ms(row[r].stopped_ms));
+            uint64_t sent = w->n_type[WIRE_LOGIN_REPLY] + w->n_type[WIRE_COOKIE];
+            mono_ns on = w->now;
+            sim_router_continue(w);
+            sim_run(w, time_s(2));
+            sent = w->n_type[WIRE_LOGIN_REPLY] + w->n_type[WIRE_COOKIE] - sent;
+            sim_run(w, time_s(38));
+            mono_ns worst = 0;
+            for (unsigned i = 0; i < N; i++) {
+                struct sim_client *c = w->client[i];
+                sim_consistent(c);
+                sim_check(w, mac_eq(c->dev.mac, mac[i]));
+                sim_check(w, c->e->logins <= row[r].logins_max);
+                sim_check(w, c->n_carrier_off <= row[r].carrier_off);
+                logins += (unsigned)c->e->logins - 1;
+                off += c->n_carrier_off;
+                if (time_since(c->event_at[EVENT_LOGGED_IN], on) > worst)
+                    worst = time_since(c->event_at[EVENT_LOGGED_IN], on);
+            }
+            print_message("stopped for %.1f s, %s: %u logins of %u clients, the last after %.2f s, "
+                          "%llu answers, %u carriers went\n",
+                          row[r].stopped_ms / 1e3, row[r].traffic ? "traffic" : "idle", logins,
+                          (unsigned)N, (double)worst / 1e9, (unsigned long long)sent, off);
+            sim_check(w, worst <= time_s(16));
+            sim_check(w, sent <= 20 * N);
+            for (unsigned i = 0; row[r].traffic && i < N; i++) {
+                uint32_t got = w->flow[i].n_got;
+                sim_run(w, time_s(1));
+                sim_check(w, w->flow[i].n_got >= got + 9);
+            }
+            sim_free(w);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,7 +391,7 @@ int main(void)
         cmocka_unit_test(loss_is_noticed),  cmocka_unit_test(silent_client),
         cmocka_unit_test(restart),          cmocka_unit_test(hold),
         cmocka_unit_test(line_dead),        cmocka_unit_test(client_goodbye),
-        cmocka_unit_test(client_restart),
+        cmocka_unit_test(client_restart),   cmocka_unit_test(router_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

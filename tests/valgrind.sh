@@ -7,7 +7,9 @@
 #
 # A Debug build without sanitizers, in its own folder. Prints a line per test and what memcheck said of those that fail;
 # ends with 1 when there is an error or a definite leak. SIXTAP_CRYPTO=libsodium: valgrind knows no AVX-512.
-# Environment: BUILD=DIR (default build-valgrind), JOBS=N (default: CPUs), SECONDS_EACH=N (default 1800).
+# Long random runs of the router's tests are cut to SIXTAP_ROUNDS (10) per cent, those of sim/ to SIM_SEEDS (1).
+# Environment: BUILD=DIR (default build-valgrind), JOBS=N (default: CPUs), SECONDS_EACH=N (default 1800),
+# WRAP=COMMAND that each is run by, "nice -19" say.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/packages.sh
@@ -33,7 +35,8 @@ run_one() { # a line of list()
     IFS=$'\t' read -r -a cmd <<<"$1"
     name=${cmd[0]}
     local log=$logs/${name//\//-}
-    timeout "${SECONDS_EACH:-1800}" valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+    # shellcheck disable=SC2086
+    ${WRAP:-} timeout "${SECONDS_EACH:-1800}" valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
         --errors-for-leak-kinds=definite --track-origins=yes --num-callers=20 --log-file="$log.memcheck" \
         "${cmd[@]:1}" >"$log.out" 2>&1 </dev/null || rc=$?
     local said="ok"
@@ -50,7 +53,7 @@ run_one() { # a line of list()
 }
 
 export -f run_one
-export logs SIXTAP_CRYPTO=libsodium SIM_SEEDS=${SIM_SEEDS:-1} SIXTAP_PATIENCE=${SIXTAP_PATIENCE:-120}
+export logs SIXTAP_CRYPTO=libsodium SIM_SEEDS=${SIM_SEEDS:-1} SIXTAP_ROUNDS=${SIXTAP_ROUNDS:-10} SIXTAP_PATIENCE=${SIXTAP_PATIENCE:-120}
 status=0
 list "$@" | xargs -d '\n' -P "${JOBS:-$(nproc)}" -I{} bash -c 'run_one "$1"' _ {} || status=1
 for log in "$logs"/*.memcheck; do

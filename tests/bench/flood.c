@@ -48,7 +48,7 @@ struct packet {
 };
 
 static struct packet pool[POOL];
-static uint64_t seed = 88172645463325252u;
+static uint64_t seed; /* another one each time: nobody's addresses come again in the next run */
 
 static void die(const char *what)
 {
@@ -205,6 +205,8 @@ int main(int argc, char **argv)
         !key_from_text(router_key, argv[8], strlen(argv[8])))
         die("usage: flood DESTINATION PORT SOURCES BITS junk|login|genuine|data COUNT RATE "
             "ROUTER_KEY [KEY_FILE]");
+    randombytes_buf(&seed, sizeof(seed));
+    seed |= 1;
     uint16_t port = (uint16_t)strtoul(argv[2], NULL, 10);
     unsigned bits = (unsigned)strtoul(argv[4], NULL, 10);
     uint64_t count = strtoull(argv[6], NULL, 10), rate = strtoull(argv[7], NULL, 10);

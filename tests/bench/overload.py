@@ -164,6 +164,9 @@ def logins(args):
         for name, rate in (("quiet", 0), (f"under {args.rate} LOGINs/s", args.rate)):
             took = []
             flood = s.flood("login", rate * 200, rate) if rate else None
+            before = s.r.status()["udp"]["rx_datagrams"]
+            while s.r.status()["udp"]["rx_datagrams"] < before + 2 * rate:
+                time.sleep(0.1)  # until it is under way
             for _ in range(args.logins):
                 n += 1
                 lab.also_at(where, f"203.0.113.{n}")

@@ -276,19 +276,24 @@ static void H43_every_port_of_a_nat(void **state)
         rig_notices(&rig, NOTICE_LOGIN, NULL);
         rig.now += 20 * NS_PER_MS; /* the silent of them live for 60 s */
     }
-    for (unsigned port = 65536 - rig_rounds(65535); port <= 65535; port++) { /* within one second */
-        if ((65535 - port) % step == 0)
-            continue; /* theirs */
-        if (port % 4096 == 1) {
-            guest_init(&g, &rig, 1000 + port, "203.0.113.9", (uint16_t)port);
-            guest_login(&g, &rig);
+    guest_init(&g, &rig, 1000, "203.0.113.9", 1);
+    guest_login(&g, &rig);
+    for (unsigned port = 65536 - rig_rounds(65535), queued = 0; port <= 65535;
+         port++) {                        /* within one second */
+        if ((65535 - port) % step != 0) { /* those are theirs */
+            g.ep.port = be16_of((uint16_t)port);
+            rig_queue(&rig, g.ep, g.login, LOGIN_LEN);
+            queued++;
         }
-        g.ep.port = be16_of((uint16_t)port);
-        rig_udp(&rig, g.ep, g.login, LOGIN_LEN);
-        guest_take(&g, &rig);
-        in += g.n_reply;
-        answers += g.n_cookie;
-        rig.now += NS_PER_S / 65536;
+        if (queued < BURST_MAX && port < 65535)
+            continue;
+        queued = 0;
+        rig_run(&rig);
+        for (unsigned i = 0; i < rig.out.n_dg; i++) {
+            in += rig.out.dg[i].len != COOKIE_MSG_LEN;
+            answers += rig.out.dg[i].len == COOKIE_MSG_LEN;
+        }
+        rig.now += NS_PER_S / 1024;
     }
     assert_in_range(in, 1, 2 * rig.conf.logins_per_s);
     assert_in_range(answers, 1, 2 * rig.conf.logins_per_address);

@@ -102,9 +102,9 @@ static void forger_timer(struct sim *w, void *arg)
     sim_at(w, w->now + time_ms(1), forger_timer, f);
 }
 
-/* Ten times what the router looks at, from millions of addresses. Members go on and rekey; a client
- * logs in with its second LOGIN; hardly anything is sent to the forged addresses or computed for
- * them (H23). */
+/* More than twice what the router looks at, from millions of addresses. Members go on and rekey; a
+ * client logs in with its second LOGIN; hardly anything is sent to the forged addresses or computed
+ * for them (H23). */
 static void forged_flood(void **state)
 {
     struct sim *w = sim_new(11, 4);
@@ -116,7 +116,10 @@ static void forged_flood(void **state)
     uint8_t secret[KEY_LEN];
 
     (void)state;
-    f = (struct forger){ .per_ms = 10, .active = true };
+    f = (struct forger){ /* each address is a place the world remembers */
+                         .per_ms = 3,
+                         .active = true
+    };
     sim_bytes(w, secret, sizeof(secret));
     identity_of(&nobody, secret);
     cookie_purse_init(&purse, w->router.conf.public_key);

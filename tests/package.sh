@@ -141,7 +141,7 @@ make_base() {
     if [ ! -e "$base.done" ]; then
         echo "making a Debian 12 system in $base"
         rm -rf --one-file-system "$base"
-        debootstrap --variant=minbase --include=ca-certificates,systemd,systemd-sysv,iproute2,curl bookworm "$base" \
+        debootstrap --variant=minbase --include=ca-certificates,systemd,systemd-sysv,iproute2,procps,curl bookworm "$base" \
             "${MIRROR:-$(mirror)}" >"$dir/debootstrap.log" 2>&1 || fail "debootstrap"
         rm "$dir/debootstrap.log"
         touch "$base.done"

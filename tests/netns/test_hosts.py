@@ -26,7 +26,7 @@ PRIVACY = {"use_tempaddr": 2}
 STABLE = [("netlink", DAD_OFF), ("netlink", NO_PROBES), ("netlink", DAD_ON), ("netlink", STRICT), ("ra", DAD_OFF),
           ("ra", DAD_ON), ("ra", NO_NONCE)]
 EUI64 = [("ra", DAD_OFF), ("ra", DAD_ON), ("ra", NO_NONCE), ("ra", {**DAD_OFF, **PRIVACY}), ("ra", {**DAD_ON, **PRIVACY}),
-         ("ra", OPTIMISTIC), ("netlink", DAD_ON)]
+         ("ra", OPTIMISTIC), ("ra", {**OPTIMISTIC, **PRIVACY}), ("netlink", DAD_ON)]
 
 
 def host(lab, name, configure, habits):

@@ -16,7 +16,7 @@ install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_FUZZ[@]}"
 build=${BUILD:-$PWD/build-fuzz}
 work=${FUZZ_WORK:-$build/work}
 corpus=$PWD/tests/fuzz/corpus
-max_files=150
+max_files=800
 clang=$(command -v clang-14 || command -v clang)
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
@@ -82,7 +82,7 @@ merge() { # NAME... - the smallest set of inputs that reaches all edges; seeds a
         for old in "$corpus/$name"/bug-*; do
             [ -f "$old" ] && cp "$old" "$keep"
         done
-        # the smallest first: libFuzzer has taken them in that order, what comes late adds least
+        # a bound that should not be met: the smallest come first, and what would go are the larger packets, all of a kind
         find "$keep" -type f ! -name 'bug-*' -printf '%s %p\n' | sort -n | tail -n +$((max_files + 1)) | cut -d' ' -f2- |
             xargs -r rm
         rm -rf "${corpus:?}/$name"

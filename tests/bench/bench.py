@@ -460,7 +460,7 @@ def main():
     b = Bench(a, work)
     runs, many, t0 = [], {}, time.monotonic()
     doc = {"when": time.strftime("%Y-%m-%d %H:%M:%S"), "cpu": cpu_model(), "cpus": os.cpu_count(),
-           "kernel": platform.release(), "versions": versions(), "load_before": load, "args": vars(a), "baseline": a.baseline}
+           "kernel": platform.release().split("-")[0], "versions": versions(), "load_before": load, "args": vars(a), "baseline": a.baseline}
     names = []
 
     def save():

@@ -5,7 +5,7 @@ addresses, with many addresses, configured by netlink and by router advertisemen
     inet 2001:db8:ffff::2
       |
       r  198.18.0.1, sixtap0 2001:db8:1::1
-      |-- h1..h7  198.18.K.2   tap6     one host for each row of the table, all at the same time
+      |-- h1..h8  198.18.K.2   tap6     one host for each row of the table, all at the same time
 
 Each reaches the router, the world and every other, and is reached, by each of its addresses; none of them stays
 tentative or is found to be a duplicate.

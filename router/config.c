@@ -103,7 +103,7 @@ static const struct conf_key router_keys[] = {
     { "prefix", CONF_PREFIX, AT(prefix), .min = 48, .max = 126,
       .def = "a ULA /64 derived from the router's key",
       .help =
-          "the IPv6 prefix of the segment; addressing: eui64 needs a /64. Another one at a reload: "
+          "the IPv6 prefix of the segment; addressing: eui64 needs a /64; another one at a reload: "
           "clients keep what they have in the old one for up to 2 h; with routed or nat66 only if "
           "a "
           "client has delegate:, else at a restart",

@@ -14,6 +14,8 @@
 #include "router/preflight.h"
 #include "router/tun.h"
 
+#define BRIDGE_METRIC 512u /* behind the kernel's own on-link routes */
+
 static void explain_open(const char *name, int err)
 {
     switch (err) {
@@ -254,25 +256,72 @@ int uplink_conclude(struct router_config *c)
 
 /* ---- another prefix ---- */
 
-/* The new address comes first, so that the TUN always has one; connections of the old one go on
- * while clients keep theirs. The kernel's on-link route ends with the address. */
+/* overlap() - of two such prefixes the old one ends at once, as the engine has it (bindings.h); an
+ * address of one and the same prefix is then nobody's */
+static bool overlap(const struct nl_addr *a, const struct nl_addr *b)
+{
+    uint8_t plen = a->plen < b->plen ? a->plen : b->plen;
+
+    return ip6_eq(ip6_mask(a->addr, plen), ip6_mask(b->addr, plen));
+}
+
+static void forget_former(struct uplink *u, struct nl *nl, unsigned i)
+{
+    nl_addr_del(nl, tap_ifindex(u->tun), u->former[i].addr, u->former[i].plen);
+    u->n_former--;
+    memmove(&u->former[i], &u->former[i + 1], (u->n_former - i) * sizeof(u->former[0]));
+}
+
+/* deprecate() - the TUN keeps @old for @valid_s seconds. It is taken off and put on again: a
+ * kernel that is told to let a permanent address expire lets its on-link route expire at once, and
+ * whoever uses that prefix is cut off from the world. A route of our own bridges the moment. */
+static void deprecate(struct uplink *u, struct nl *nl, struct nl_addr old, uint32_t valid_s)
+{
+    struct nl_route bridge = { .dst = { .len = old.plen },
+                               .protocol = ROUTE_PROTOCOL,
+                               .ifindex = tap_ifindex(u->tun),
+                               .metric = BRIDGE_METRIC };
+
+    bridge.dst.addr = ip6_mask(old.addr, old.plen);
+    old.preferred_s = 0;
+    old.valid_s = valid_s;
+    bool bridged = nl_route_add(nl, &bridge) == 0;
+    nl_addr_del(nl, bridge.ifindex, old.addr, old.plen);
+    if (nl_addr_add(nl, bridge.ifindex, &old) == 0) {
+        if (u->n_former == OLD_PREFIXES)
+            forget_former(u, nl, OLD_PREFIXES - 1);
+        memmove(&u->former[1], &u->former[0], u->n_former * sizeof(u->former[0]));
+        u->former[0] = old;
+        u->n_former++;
+    }
+    if (bridged)
+        nl_route_del(nl, &bridge);
+}
+
+/* The new address comes first, so that the TUN always has one, unless it is there in another form;
+ * connections of the old one go on while clients keep theirs. The kernel's on-link route ends with
+ * the address. */
 static int move_address(struct uplink *u, const struct router_config *c,
                         const struct router_config *to)
 {
+    const uint32_t most = OLD_PREFIX_LIFE / NS_PER_S;
     struct nl_addr old = tun_address(c), new = tun_address(to);
     struct nl *nl = NULL;
 
     int err = nl_open(&nl);
-    if (!err)
-        err = nl_addr_add(nl, tap_ifindex(u->tun), &new);
-    if (!err && ip6_eq(old.addr, new.addr)) {
-        nl_addr_del(nl, tap_ifindex(u->tun), old.addr, old.plen); /* another length */
-    } else if (!err) {
-        const uint32_t most = OLD_PREFIX_LIFE / NS_PER_S;
-        old.preferred_s = 0;
-        old.valid_s = to->advertise.valid_s < most ? to->advertise.valid_s : most;
-        nl_addr_add(nl, tap_ifindex(u->tun), &old);
+    if (err)
+        return err;
+    for (unsigned i = u->n_former; i-- > 0;) {
+        if (overlap(&u->former[i], &new))
+            forget_former(u, nl, i);
     }
+    if (ip6_eq(old.addr, new.addr)) /* another length */
+        nl_addr_del(nl, tap_ifindex(u->tun), old.addr, old.plen);
+    err = nl_addr_add(nl, tap_ifindex(u->tun), &new);
+    if (!err && !overlap(&old, &new))
+        deprecate(u, nl, old, to->advertise.valid_s < most ? to->advertise.valid_s : most);
+    else if (!err && !ip6_eq(old.addr, new.addr))
+        nl_addr_del(nl, tap_ifindex(u->tun), old.addr, old.plen);
     nl_close(nl);
     return err;
 }

@@ -20,14 +20,17 @@
 #include "proto/host/netlink.h"
 #include "proto/host/nft.h"
 #include "proto/host/tap.h"
+#include "proto/wire.h"
 #include "router/config.h"
 #include "router/reach.h"
 
 struct uplink { /* all NULL with `uplink: none` */
     struct tap *tun;
-    struct nl_watch *link; /* what happens to the TUN */
-    struct reach *reach;   /* NULL when the kernel needs to know of no client */
-    struct nft *nat;       /* nat66 */
+    struct nl_watch *link;               /* what happens to the TUN */
+    struct reach *reach;                 /* NULL when the kernel needs to know of no client */
+    struct nft *nat;                     /* nat66 */
+    struct nl_addr former[OLD_PREFIXES]; /* of the TUN, deprecated; the newest first */
+    unsigned n_former;
 };
 
 /* uplink_conclude() - what the configuration leaves to the host: with ndproxy the router's address,

@@ -70,6 +70,9 @@ def test_connections_outlive_the_prefix(mode, configure, addressing):  # R23
         link_local = lab.pings(a.ns, f"{b.link_local()}%{TAP}")
         flow = UdpFlow(a.ns, b.ns, before[b])
         flow.round_trip()
+        world = UdpFlow(a.ns, lab.inet, WEB6) if mode != "none" else None
+        if world:
+            world.round_trip()
         link_local.wait_more(3)
 
         renumber(r)
@@ -83,6 +86,8 @@ def test_connections_outlive_the_prefix(mode, configure, addressing):  # R23
         # both prefixes serve: what used the old one goes on, what is new takes the new one
         for _ in range(20):
             flow.round_trip()
+            if world:
+                world.round_trip()
         assert flow.a.getsockname()[0] == before[a]
         assert a.ns.ping(after[b]) == 1 and a.ns.ping(f"{NEW}1") == 1 and a.ns.ping(f"{OLD}1") == 1
         source = a.ns.ip_json("-6", "route", "get", after[b])[0]["prefsrc"]
@@ -101,6 +106,42 @@ def test_connections_outlive_the_prefix(mode, configure, addressing):  # R23
         for c in (a, b):
             assert moved(c, NEW, OLD) == before[c]
         flow.round_trip()
+        if world:
+            world.round_trip()
+            on_tun = lab.r.addresses(TUN)
+            assert not on_tun[f"{OLD}1"].get("deprecated") and on_tun[f"{NEW}1"].get("deprecated")
+
+
+@pytest.mark.parametrize("mode", ["routed", "nat66"])
+def test_another_address_of_the_router(mode):  # R23
+    with Lab() as lab:
+        r, a, b = two(lab, "netlink", {"a": DELEGATED}, mode=mode, extra=f"address: {OLD}1\n")
+        world = UdpFlow(a.ns, lab.inet, WEB6)
+        world.round_trip()
+        renumber(r, f"address: {OLD}1\n", f"address: {OLD}77\n")
+        wait_for("the new address", lambda: f"{OLD}77" in lab.r.addresses(TUN))
+        for _ in range(3):
+            world.round_trip()
+        assert a.ns.ping(WEB6) == 1 and b.ns.ping(f"{OLD}77") == 1
+        assert f"{OLD}1" not in lab.r.addresses(TUN)
+
+
+def test_the_tun_keeps_no_more_than_the_segment():  # R23
+    """Overlapping prefixes end at once, and of the others the oldest goes when there are too many."""
+    with Lab() as lab:
+        r, a, _ = two(lab, "netlink", {"a": DELEGATED}, mode="routed")
+        was = OLD + "/64"
+        for now in ("2001:db8:1:0:8000::/65", "2001:db8:1::/48", "2001:db8:2::/64", "2001:db8:3::/64", "2001:db8:4::/64",
+                    "2001:db8:5::/64", "2001:db8:6::/64", OLD + "/64"):
+            renumber(r, "prefix: " + was, "prefix: " + now)
+            own = now.split("/")[0] + "1"
+            wait_for(f"{own} on the TUN", lambda own=own: own in lab.r.addresses(TUN)
+                     and not lab.r.addresses(TUN)[own].get("deprecated"))
+            moved(a, was.split("/")[0], now.split("/")[0]) if now.endswith("/64") and was.endswith("/64") else None
+            was = now
+        kept = [x for x, i in lab.r.addresses(TUN).items() if i["scope"] == "global"]
+        assert sorted(kept) == [OLD + "1", "2001:db8:4::1", "2001:db8:5::1", "2001:db8:6::1"]
+        assert a.ns.ping(WEB6) == 1
 
 
 @pytest.mark.parametrize("configure", ["netlink", "ra"])

@@ -22,23 +22,34 @@ static bool sysctl_is(const char *key, const char *value)
     return sysctl_get(key, now, sizeof(now)) == 0 && strcmp(now, value) == 0;
 }
 
-/* The link a route of this host takes to the middle of the prefix, unless it is our own device. */
+/* The link a route of this host takes to @to, unless it is our own device or the way to everywhere.
+ */
+static bool link_to(struct nl *nl, const struct router_config *c, struct ip6 to,
+                    struct nl_link *ret)
+{
+    struct nl_route route, anywhere;
+
+    if (nl_route_to(nl, to, &route) < 0 || route.has_via ||
+        nl_link_get(nl, route.ifindex, ret) < 0 || strcmp(ret->name, c->uplink_device) == 0 ||
+        strcmp(ret->name, "lo") == 0)
+        return false;
+    /* the default route leads there too, but that is no route to the prefix */
+    return nl_route_to(nl, (struct ip6){ { 0x20 } }, &anywhere) < 0 || anywhere.has_via ||
+           anywhere.ifindex != route.ifindex;
+}
+
+/* Two addresses of the prefix are looked for: one of them may be this host's own. */
 static void look_elsewhere(const struct router_config *c, struct host_facts *f)
 {
-    struct ip6 inside = c->prefix.addr;
-    struct nl_route route, anywhere;
+    struct ip6 a = c->prefix.addr, b = a;
     struct nl_link link;
     struct nl *nl = NULL;
 
-    inside.b[IP6_LEN - 1] |= 2;
+    a.b[IP6_LEN - 1] |= 2;
+    b.b[IP6_LEN - 1] |= 3;
     if (nl_open(&nl))
         return;
-    /* the default route leads there too, but that is no route to the prefix */
-    if (nl_route_to(nl, inside, &route) == 0 && !route.has_via &&
-        nl_link_get(nl, route.ifindex, &link) == 0 && strcmp(link.name, c->uplink_device) != 0 &&
-        strcmp(link.name, "lo") != 0 &&
-        !(nl_route_to(nl, (struct ip6){ { 0x20 } }, &anywhere) == 0 && !anywhere.has_via &&
-          anywhere.ifindex == route.ifindex))
+    if (link_to(nl, c, a, &link) || link_to(nl, c, b, &link))
         snprintf(f->elsewhere, sizeof(f->elsewhere), "%s", link.name);
     nl_close(nl);
 }

@@ -257,6 +257,11 @@ def test_check_tells_what_the_host_lacks():
         for words in ("all.forwarding=1", "nft insert rule inet fw f iifname sixtap0 accept",
                       "nft insert rule inet fw i udp dport 6464 accept"):
             assert words in said, said
+        # the prefix is on link at the WAN, where this host has the very address that is looked for first
+        lab.r.ip("addr add 2001:db8:1::2/64 dev up0 nodad")
+        done = lab.r.run(r.program, "check", "-c", r.conf)
+        assert "is on link at up0" in done.stdout + done.stderr
+        lab.r.ip("addr del 2001:db8:1::2/64 dev up0")
         r = lab.router(["a"], start=False, mode="ndproxy")
         lab.r.sysctl("net/ipv6/conf/all/forwarding", 1)
         r.start()

@@ -408,6 +408,34 @@ const struct ip6 *bindings_assigned(const struct bindings *b, const struct membe
     return NULL;
 }
 
+/* Is bound address @x of @m to be listed before @y? */
+static bool listed_before(const struct bindings *b, const struct member *m, unsigned x, unsigned y)
+{
+    bool current_x = ip6_in(m->bound[x].addr, b->prefix);
+    bool current_y = ip6_in(m->bound[y].addr, b->prefix);
+
+    if (current_x != current_y)
+        return current_x;
+    if (m->how[x] != m->how[y])
+        return m->how[x] == BOUND_ASSIGNED;
+    return m->bound[x].used > m->bound[y].used;
+}
+
+unsigned bindings_list(const struct bindings *b, const struct member *m, struct ip6 *ret)
+{
+    unsigned order[BOUND_MAX];
+
+    for (unsigned i = 0; i < m->n_bound; i++) {
+        unsigned at = i;
+        for (; at > 0 && listed_before(b, m, i, order[at - 1]); at--)
+            order[at] = order[at - 1];
+        order[at] = i;
+    }
+    for (unsigned i = 0; i < m->n_bound; i++)
+        ret[i] = m->bound[order[i]].addr;
+    return m->n_bound;
+}
+
 void bindings_readdress(struct bindings *b, struct member *m, mono_ns now)
 {
     struct ip6 a;

@@ -156,6 +156,12 @@ void bindings_readdress(struct bindings *b, struct member *m, mono_ns now);
  */
 const struct ip6 *bindings_assigned(const struct bindings *b, const struct member *m);
 
+/* bindings_list() - the bound addresses of @m for a person: those in the segment's prefix first, of
+ * these the assigned one, then the one used last
+ * @ret: BOUND_MAX addresses
+ * Return: how many */
+unsigned bindings_list(const struct bindings *b, const struct member *m, struct ip6 *ret);
+
 /* bindings_expire() - release one address of @m that was learned and not used for BOUND_LIFE, or is
  * of a prefix that ended
  * Return: false when there is none; call until then. @ret: the address */

@@ -177,15 +177,18 @@ void report_start(const struct router_config *c, const struct router_engine *re)
 
 /* ---- JSON ---- */
 
-static struct json_object *addresses_of(const struct member *m, bool eui64)
+static struct json_object *addresses_of(const struct bindings *b, const struct member *m,
+                                        bool eui64)
 {
     struct json_object *list = json_object_new_array();
+    struct ip6 bound[BOUND_MAX];
     char text[IP6_TEXT_LEN];
 
     if (eui64)
         json_add_text(list, ip6_text(text, m->eui_global));
-    for (unsigned i = 0; i < m->n_bound; i++)
-        json_add_text(list, ip6_text(text, m->bound[i].addr));
+    unsigned n = bindings_list(b, m, bound);
+    for (unsigned i = 0; i < n; i++)
+        json_add_text(list, ip6_text(text, bound[i]));
     return list;
 }
 
@@ -215,7 +218,9 @@ static struct json_object *member_of(const struct router_config *c, const struct
     json_put_text(o, "name", name ? name : "");
     json_put_text(o, "endpoint", endpoint_text(ep, m->ep));
     json_put_text(o, "mac", mac_text(mac, m->mac));
-    json_object_object_add(o, "addresses", addresses_of(m, c->addressing == ADDRESSING_EUI64));
+    json_object_object_add(
+        o, "addresses",
+        addresses_of(router_engine_bindings(re), m, c->addressing == ADDRESSING_EUI64));
     json_object_object_add(o, "delegated", delegated_of(router_engine_bindings(re), m));
     json_put_text(o, "link_local", ip6_text(ll, m->link_local));
     json_put_number(o, "mtu", m->mtu);

@@ -104,7 +104,8 @@ bool cli_command_row(const struct cli *cli, unsigned i, struct cli_command *ret)
 int cli_main_io(int argc, char **argv, const struct cli *cli, const struct cli_io *io);
 
 /* cli_show() - print the answer to `status` for a person: plain members as aligned lines, lists of
- * objects as tables, objects of numbers ("drops") as lists of those that are not zero
+ * objects as tables, objects of numbers ("drops") as lists of those that are not zero; of a long
+ * list the first items, whole, and +N for the others
  * @json: an object */
 void cli_show(FILE *out, struct json_object *json);
 

@@ -4,7 +4,8 @@
  * DOC: knows nothing of what the members mean, so that the daemons may add some: plain members
  * become aligned lines, a list of objects a table whose columns are the members of its rows, an
  * object of numbers ("drops") a list of those that are not zero. Strings may come from a peer: what
- * could drive a terminal is replaced.
+ * could drive a terminal is replaced. What is cut says so: a text ends in "...", a list in the
+ * number of items left out, "+3".
  */
 #include <inttypes.h>
 #include <string.h>
@@ -13,21 +14,47 @@
 
 #define COLUMNS_MAX 24
 #define CELL_MAX    120
+#define LEFT_OUT    10 /* octets kept for ", +N" */
+
+static const char *text_of(struct json_object *v)
+{
+    return v ? json_object_get_string(v) : "-";
+}
+
+static void put_text(char *out, size_t cap, const char *text)
+{
+    if (snprintf(out, cap, "%s", text) >= (int)cap)
+        memcpy(out + cap - 4, "...", 4);
+}
+
+/* Items are whole, only the first may be cut. */
+static void put_list(char *out, struct json_object *list)
+{
+    size_t n = 0, count = json_object_array_length(list);
+    for (size_t i = 0; i < count; i++) {
+        const char *text = text_of(json_object_array_get_idx(list, i));
+        size_t cap = i + 1 < count ? CELL_MAX - LEFT_OUT : CELL_MAX;
+        if (i && n + 2 + strlen(text) >= cap) {
+            snprintf(out + n, CELL_MAX - n, ", +%zu", count - i);
+            return;
+        }
+        if (i) {
+            memcpy(out + n, ", ", 2);
+            n += 2;
+        }
+        put_text(out + n, cap - n, text);
+        n += strlen(out + n);
+    }
+}
 
 /* @v as one word or line of text at @out (CELL_MAX octets). Lists are joined by ", ". */
 static void cell(char *out, struct json_object *v)
 {
-    size_t n = 0;
     out[0] = 0;
-    if (json_object_is_type(v, json_type_array)) {
-        for (size_t i = 0; i < json_object_array_length(v) && n < CELL_MAX - 3; i++) {
-            struct json_object *e = json_object_array_get_idx(v, i);
-            n += (size_t)snprintf(out + n, CELL_MAX - n, "%s%s", i ? ", " : "",
-                                  json_object_get_string(e));
-        }
-    } else {
-        snprintf(out, CELL_MAX, "%s", v ? json_object_get_string(v) : "-");
-    }
+    if (json_object_is_type(v, json_type_array))
+        put_list(out, v);
+    else
+        put_text(out, CELL_MAX, text_of(v));
     if (!out[0])
         snprintf(out, CELL_MAX, "-");
     for (char *p = out; *p; p++) {

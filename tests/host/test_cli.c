@@ -317,6 +317,15 @@ struct show_row {
     const char *json, *text;
 };
 
+#define TEXT_A    "2001:db8:1:0:f508:c361:614c:9fd8"
+#define TEXT_B    "2001:db8:1:5:692f:11aa:20b3:4c5d"
+#define ADDR_A    "\"" TEXT_A "\""
+#define ADDR_B    "\"" TEXT_B "\""
+#define BLANK_20  "                    "
+#define BLANK_100 BLANK_20 BLANK_20 BLANK_20 BLANK_20 BLANK_20
+#define LONG_20   "abcdefghijklmnopqrst"
+#define LONG_100  LONG_20 LONG_20 LONG_20 LONG_20 LONG_20
+
 static const struct show_row shows[] = {
     { "{}", "" },
     { "{\"version\":\"0.1.0\",\"up\":3,\"dns\":[\"::1\",\"::2\"],\"none\":null,\"empty\":[]}",
@@ -330,6 +339,18 @@ static const struct show_row shows[] = {
       "true}]}",
       "up  1\n\nmembers (2)\n  name     rx  late\n  alice     5  -\n  bo     1234  true\n" },
     { "{\"name\":\"\\u001b[31mred\\n\"}", "name  ?[31mred?\n" },
+    /* no item of a list is cut */
+    { "{\"a\":[" ADDR_A "," ADDR_B "," ADDR_A "]}", "a  " TEXT_A ", " TEXT_B ", " TEXT_A "\n" },
+    { "{\"a\":[" ADDR_A "," ADDR_B "," ADDR_A "," ADDR_B "]}",
+      "a  " TEXT_A ", " TEXT_B ", " TEXT_A ", +1\n" },
+    { "{\"a\":[" ADDR_A "," ADDR_B "," ADDR_A "," ADDR_B ",\"::1\"]}",
+      "a  " TEXT_A ", " TEXT_B ", " TEXT_A ", +2\n" },
+    { "{\"m\":[{\"a\":[" ADDR_A "," ADDR_B "," ADDR_A "," ADDR_B "],\"b\":1}]}",
+      "\nm (1)\n  a" BLANK_100 "     b\n  " TEXT_A ", " TEXT_B ", " TEXT_A ", +1  1\n" },
+    /* a text is, and says so: 119 octets and 120 */
+    { "{\"a\":\"" LONG_100 "0123456789012345678\"}", "a  " LONG_100 "0123456789012345678\n" },
+    { "{\"a\":\"" LONG_100 "01234567890123456789\"}", "a  " LONG_100 "0123456789012345...\n" },
+    { "{\"a\":[\"" LONG_100 "0123456789\",\"b\",null]}", "a  " LONG_100 "012345..., +2\n" },
 };
 
 static void status_for_a_person(void **state)

@@ -94,6 +94,42 @@ static struct ip6 nth(unsigned n)
     return x;
 }
 
+static void listed_for_a_person(void **state)
+{
+    static const char *const want[] = { "2001:db8:2::3", "2001:db8:2::5", "2001:db8:2::4",
+                                        "2001:db8:1::3", "2001:db8:1::5", "fe80::4",
+                                        "2001:db8:1::4" };
+    /* in the order in which they came; the prefix became 2001:db8:2::/64 after the third */
+    static const char *const came[] = { "2001:db8:1::4", "2001:db8:1::3", "2001:db8:1::5",
+                                        "fe80::4",       "2001:db8:2::4", "2001:db8:2::5",
+                                        "2001:db8:2::3" };
+    struct ip6 list[BOUND_MAX];
+
+    (void)state;
+    two();
+    struct bindings *p = &rig.re->b;
+    assert_int_equal(bindings_list(p, a, list), 0);
+    for (unsigned i = 0; i < N(came); i++) {
+        bool assigned = i == 1 || i == 6, l;
+        rig.now += NS_PER_S;
+        if (i == 3)
+            p->prefix.addr = ip6_of("2001:db8:2::");
+        if (assigned)
+            assert_true(bindings_assign(p, a, ip6_of(came[i]), rig.now));
+        else
+            assert_int_equal(bindings_guard(p, a, ip6_of(came[i]), rig.now, &l), DROP_NONE);
+    }
+    rig.now += NS_PER_S;
+    assert_int_equal(guard(a, "2001:db8:1::5"), DROP_NONE); /* used again */
+    assert_int_equal(bindings_list(p, a, list), N(want));
+    for (unsigned i = 0; i < N(want); i++) {
+        if (!ip6_eq(list[i], ip6_of(want[i])))
+            fail_msg("place %u is not of %s", i, want[i]);
+    }
+    bindings_release(p, a); /* a prefix of the past is none the engine knows of */
+    p->prefix = rig.conf.prefix;
+}
+
 static void idle_gives_way(void **state) /* R33 */
 {
     bool l;
@@ -229,8 +265,10 @@ static void random_bindings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RIG_ROW(owners),   RIG_ROW(idle_gives_way),        RIG_ROW(assigned),
-        RIG_ROW(reserved), RIG_ROW(small_prefix_runs_out), RIG_ROW(random_bindings),
+        RIG_ROW(owners),          RIG_ROW(listed_for_a_person),
+        RIG_ROW(idle_gives_way),  RIG_ROW(assigned),
+        RIG_ROW(reserved),        RIG_ROW(small_prefix_runs_out),
+        RIG_ROW(random_bindings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,7 +87,7 @@ static int report(const struct cli_io *io, struct json_object *o, bool quiet)
     if (!quiet)
         fprintf(io->out,
                 "reloaded: %lld clients listed; %lld added, %lld removed, %lld with another psk, "
-                "%lld with another name\n",
+                "address or delegated prefix, %lld with another name\n",
                 (long long)number_of(o, "listed"), (long long)number_of(o, "added"),
                 (long long)number_of(o, "removed"), (long long)number_of(o, "changed"),
                 (long long)number_of(o, "renamed"));

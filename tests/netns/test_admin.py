@@ -280,6 +280,7 @@ def test_first_delegated_prefix_needs_a_restart():
         lab.write("router.yaml", good.replace("{ name: a,", "{ name: a, delegate: [ '2001:db8:c::/56' ],"))
         got = admin(lab, "reload", "-c", router.conf)
         assert "restart" not in got.stderr
+        assert "0 removed, 1 with another psk, address or delegated prefix," in got.stdout
         wait_for("the new route alone", lambda: lab.r.ip_json("-6", "route", "show", "2001:db8:c::/56") and
                  not lab.r.ip_json("-6", "route", "show", "2001:db8:b::/56"))
 

@@ -270,7 +270,7 @@ int admin_invite(const struct cli_opts *o, const struct cli_io *io)
                 o->arg, CLIENT_NAME_MAX);
         return EX_DATAERR;
     }
-    if (router_config_load(&c, o->config, io->err) != 0)
+    if (router_config_load_to_invite(&c, o->config, io->err) != 0)
         return EX_CONFIG;
     int rc = invite(&c, o, io);
     router_config_free(&c);

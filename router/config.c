@@ -430,7 +430,7 @@ static void check_clients(struct conf *f, const struct router_config *c)
                      "limits.clients: %u, but %u are listed; allowed: %u and more", c->max_clients,
                      c->n_clients, c->n_clients);
     check_given(f, c, conf_ok(f, c, "prefix"));
-    bool nobody = c->n_clients == 0 && c->access == ACCESS_LISTED;
+    bool nobody = c->n_clients == 0 && c->access == ACCESS_LISTED && !c->inviting;
     if (nobody && conf_problems(f) == 0)
         conf_warn(f, mark_or_top(f, c, "clients"), "clients: none, so nobody can log in");
 }
@@ -520,6 +520,14 @@ int router_config_load(struct router_config *ret, const char *path, FILE *err)
 {
     struct router_config c;
     router_config_defaults(&c);
+    return conclude(conf_read_file(path, router_keys, &c, err), path, &c, ret, err);
+}
+
+int router_config_load_to_invite(struct router_config *ret, const char *path, FILE *err)
+{
+    struct router_config c;
+    router_config_defaults(&c);
+    c.inviting = true;
     return conclude(conf_read_file(path, router_keys, &c, err), path, &c, ret, err);
 }
 

@@ -106,6 +106,7 @@ struct router_config {
     bool clients_dir_default;          /* it is clients.d beside the file: need not be there */
     struct router_client *clients;     /* in the order of the files; owned */
     unsigned n_clients;
+    bool inviting;     /* one is about to be added: none is nothing to warn of */
     char control[108]; /* control socket: a path, or @NAME; router_config_finish() makes ""
                           @sixtap-router-DEVICE */
 };
@@ -126,8 +127,13 @@ void router_config_finish(struct router_config *c);
  * (> 0), nothing of @ret is then usable. The caller frees with router_config_free(). */
 int router_config_load(struct router_config *ret, const char *path, FILE *err);
 
-/* router_config_parse() - the same for @len octets at @text; @path names them, relative paths start
- * beside it */
+/* router_config_load_to_invite() - router_config_load() without the warning that there are no
+ * clients
+ */
+int router_config_load_to_invite(struct router_config *ret, const char *path, FILE *err);
+
+/* router_config_parse() - router_config_load() for @len octets at @text; @path names them, relative
+ * paths start beside it */
 int router_config_parse(struct router_config *ret, const char *path, const uint8_t *text,
                         size_t len, FILE *err);
 

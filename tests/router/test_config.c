@@ -504,6 +504,14 @@ static void warnings_do_not_count(void **state)
         router_config_free(&c);
         free(out);
         free(text);
+        /* who is about to invite need not hear that nobody is there, but all the rest */
+        err = open_memstream(&out, &len);
+        assert_int_equal(router_config_load_to_invite(&c, path, err), 0);
+        fclose(err);
+        assert_string_equal(strstr(rows[i].lines, "clients: none") ? "" : rows[i].lines,
+                            *out ? out + strlen(dir) + 1 : out);
+        router_config_free(&c);
+        free(out);
     }
 }
 

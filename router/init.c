@@ -246,7 +246,7 @@ static void say_next(const struct plan *p, const struct cli_opts *o, const uint8
     }
     fprintf(io->out,
             "  sixtap-router run -c %s      # or: systemctl enable --now sixtap-router\n"
-            "  sixtap-router invite alice -c %s > alice.yaml\n"
+            "  (umask 077; sixtap-router invite alice -c %s > alice.yaml)\n"
             "Then take alice.yaml to the client, mode 0600: sixtap-client run -c "
             "alice.yaml\n",
             o->config, o->config);

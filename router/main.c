@@ -93,7 +93,7 @@ int main(int argc, char **argv)
                   ".Bd -literal -offset indent\n"
                   "sixtap-router init\n"
                   "sixtap-router run\n"
-                  "sixtap-router invite alice > alice.yaml\n"
+                  "(umask 077; sixtap-router invite alice > alice.yaml)\n"
                   ".Ed\n"
                   ".Pp\nThe daemon runs in the foreground and logs to standard error.\n"
                   ".Dv SIGHUP\nmakes it read its configuration again,\n.Dv SIGTERM\nends it.\n",

@@ -274,7 +274,8 @@ main() {
     start_router
 
     title "3. The client: invite, up, a page over IPv6"
-    run vps "sixtap-router invite alice > alice.yaml"
+    run vps "(umask 077; sixtap-router invite alice > alice.yaml)"
+    [ "$(stat -c %a "$dir/vps/alice.yaml")" = 600 ] || fail "others can read the client's key"
     if on home curl -gsS --max-time 2 "http://[$web]/" >"$dir/last" 2>&1; then fail "home has IPv6 before there is a tunnel"; fi
     echo "(alice.yaml goes to the other machine)"
     mv "$dir/vps/alice.yaml" "$dir/home/alice.yaml"

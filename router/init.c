@@ -28,7 +28,7 @@ struct plan { /* what will be written */
     char key_path[PATH_MAX];
     char listen[EP_TEXT_LEN], public_address[EP_TEXT_LEN], prefix[PREFIX_TEXT];
     const char *uplink;
-    char why[400]; /* what was found, for a person */
+    char why[400 + PATH_MAX]; /* what was found, for a person */
 };
 
 static int complain(const struct cli_io *io, int rc, const char *path, const char *why)
@@ -58,11 +58,14 @@ static int plan_ipv4(struct plan *p, const struct cli_opts *o, const struct cli_
         inet_ntop(AF_INET, &p->host.ipv4, own, sizeof(own));
     bool nat = !p->host.has_ipv4 || p->host.ipv4_private;
     if (nat && !o->public_address) {
-        fprintf(io->err,
-                "sixtap-router: %s%s, which nobody outside can reach. If this host has a public "
-                "IPv4 address by 1:1 NAT, say which:\n"
-                "  sixtap-router init --public-address A.B.C.D\n",
-                *own ? "this host's IPv4 address is " : "this host has no IPv4 default route", own);
+        fprintf(io->err, "sixtap-router: %s%s%s. If this host has a public IPv4 address%s:\n",
+                *own ? "this host's IPv4 address is " : "this host has no IPv4 default route", own,
+                *own ? ", which nobody outside can reach"
+                     : ", so the address that clients reach it at cannot be seen",
+                *own ? " by 1:1 NAT, say which" : ", say which");
+        fprintf(io->err, "  sixtap-router init -c %s%s%s%s --public-address A.B.C.D\n", o->config,
+                o->force ? " --force" : "", o->prefix ? " --prefix " : "",
+                o->prefix ? o->prefix : "");
         return EX_CONFIG;
     }
     const char *public = o->public_address ? o->public_address : own;
@@ -91,7 +94,7 @@ static int plan_given_prefix(struct plan *p, const char *text, const struct cli_
     return EX_OK;
 }
 
-static void plan_found_prefix(struct plan *p)
+static void plan_found_prefix(struct plan *p, const struct cli_opts *o)
 {
     char text[PREFIX_TEXT];
 
@@ -112,17 +115,18 @@ static void plan_found_prefix(struct plan *p)
         (void)snprintf(p->why, sizeof(p->why),
                        "%s is on link at %s, so clients get addresses of it and are announced "
                        "there. If your provider routes a prefix to this host, that is better; say "
-                       "so: sixtap-router init --force --prefix PREFIX",
-                       text, p->host.wan6);
+                       "so: sixtap-router init -c %s --force --prefix PREFIX",
+                       text, p->host.wan6, o->config);
         return;
     case SURVEY_SINGLE:
         p->uplink = "{ mode: nat66, device: sixtap0 }";
-        (void)snprintf(p->why, sizeof(p->why),
-                       "%s on %s is a single address, so clients get addresses of a network of "
-                       "their own and leave with this one. If your provider routes a prefix to "
-                       "this host, that is better; say so: sixtap-router init --force --prefix "
-                       "PREFIX",
-                       text, p->host.wan6);
+        (void)snprintf(
+            p->why, sizeof(p->why),
+            "%s on %s is a single address, so clients get addresses of a network of "
+            "their own and leave with this one. If your provider routes a prefix to "
+            "this host, that is better; say so: sixtap-router init -c %s --force --prefix "
+            "PREFIX",
+            text, p->host.wan6, o->config);
         return;
     case SURVEY_NONE:
         (void)snprintf(p->why, sizeof(p->why),
@@ -273,7 +277,7 @@ int admin_init(const struct cli_opts *o, const struct cli_io *io)
     if (rc == EX_OK && o->prefix)
         rc = plan_given_prefix(&p, o->prefix, io);
     else
-        plan_found_prefix(&p);
+        plan_found_prefix(&p, o);
     if (rc == EX_OK)
         rc = make_directory(o->config, io);
     if (rc == EX_OK)

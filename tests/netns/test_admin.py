@@ -104,7 +104,12 @@ def test_init_behind_nat_and_wrong_words():
         ns = vps(lab, [], addr="10.9.8.7")
         conf = path(lab, "router.yaml")
         got = admin(lab, "init", "-c", conf, ns=ns, check=False)
-        assert got.returncode == 78 and "--public-address" in got.stderr and "10.9.8.7" in got.stderr
+        assert got.returncode == 78 and "10.9.8.7, which nobody outside can reach. If" in got.stderr
+        assert f"\n  sixtap-router init -c {conf} --public-address A.B.C.D\n" in got.stderr
+        got = admin(lab, "init", "-c", conf, "--force", "--prefix", "2001:db8::/64", ns=lab.ns("bare"), check=False)
+        assert got.returncode == 78
+        assert "no IPv4 default route, so the address that clients reach it at cannot be seen. If" in got.stderr
+        assert f"\n  sixtap-router init -c {conf} --force --prefix 2001:db8::/64 --public-address A.B.C.D\n" in got.stderr
         assert not os.path.exists(conf) and not os.path.exists(path(lab, "router.key"))
         for args in (["--public-address", "nowhere"], ["--public-address", "198.51.100.1", "--prefix", "2001:db8::1/64"]):
             assert admin(lab, "init", "-c", conf, *args, ns=ns, check=False).returncode == 64

@@ -86,7 +86,8 @@ const char *conf_range_text(const struct conf_key *key, char *out, size_t cap)
         snprintf(out, cap, "a list of at most %u IPv6 addresses", (unsigned)key->max);
         break;
     case CONF_PREFIX_LIST:
-        snprintf(out, cap, "a list of at most %u ADDRESS/LENGTH", (unsigned)key->max);
+        snprintf(out, cap, "a list of at most %u ADDRESS/LENGTH, length 1..128",
+                 (unsigned)key->max);
         break;
     case CONF_PORT_LIST:
         snprintf(out, cap, "a list of at most %u tcp/PORT, udp/PORT", (unsigned)key->max);

@@ -316,8 +316,10 @@ static bool take_prefix(const struct conf_key *key, const struct scalar *in, uin
     if (!scalar_number(slash + 1, &len) || len > 128)
         return refuse_word(why, key, slash + 1, "is not a prefix length");
     bool item = key->type == CONF_PREFIX_LIST; /* its max is the number of items */
-    if (item ? len == 0 : len < key->min || (key->max && len > key->max))
-        return refuse_word(why, key, in->text, "is too short or too long");
+    if (item ? len == 0 : len < key->min)
+        return refuse_word(why, key, in->text, "is too short a prefix");
+    if (!item && key->max && len > key->max)
+        return refuse_word(why, key, in->text, "is too long a prefix");
     struct ip6 given = p.addr;
     p.len = (uint8_t)len;
     for (unsigned bit = p.len; bit < 128; bit++)

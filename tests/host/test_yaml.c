@@ -331,7 +331,19 @@ static const struct refusal refusals[] = {
       "t.yaml:1:9: prefix: \"064\" is not a prefix length; allowed: ADDRESS/LENGTH, length "
       "48..126\n" },
     { "prefix: 2001:db8::/32\n", 0,
-      "t.yaml:1:9: prefix: \"2001:db8::/32\" is too short or too long; allowed: ADDRESS/LENGTH, "
+      "t.yaml:1:9: prefix: \"2001:db8::/32\" is too short a prefix; allowed: ADDRESS/LENGTH, "
+      "length "
+      "48..126\n" },
+    { "prefix: 2001:db8::/47\n", 0,
+      "t.yaml:1:9: prefix: \"2001:db8::/47\" is too short a prefix; allowed: ADDRESS/LENGTH, "
+      "length "
+      "48..126\n" },
+    { "prefix: 2001:db8::/127\n", 0,
+      "t.yaml:1:9: prefix: \"2001:db8::/127\" is too long a prefix; allowed: ADDRESS/LENGTH, "
+      "length "
+      "48..126\n" },
+    { "prefix: 2001:db8::/128\n", 0,
+      "t.yaml:1:9: prefix: \"2001:db8::/128\" is too long a prefix; allowed: ADDRESS/LENGTH, "
       "length "
       "48..126\n" },
     { "prefix: 10.0.0.0/64\n", 0,

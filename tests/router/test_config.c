@@ -141,12 +141,15 @@ static const struct refused refusals[] = {
     { BASE "prefix: 2001:db8:1::1/64\n" ALICE,
       "router.yaml:3:9: prefix: host bits set in 2001:db8:1::1/64; did you mean "
       "2001:db8:1::/64?\n" },
-    { BASE "prefix: 2001:db8::/47\n" ALICE, "router.yaml:3:9: prefix: \"2001:db8::/47\" is too "
-                                            "short or too long; allowed: ADDRESS/LENGTH, length "
-                                            "48..126\n" },
-    { BASE "prefix: 2001:db8::/127\n" ALICE, "router.yaml:3:9: prefix: \"2001:db8::/127\" is too "
-                                             "short or too long; allowed: ADDRESS/LENGTH, length "
-                                             "48..126\n" },
+    { BASE "prefix: 2001:db8::/47\n" ALICE,
+      "router.yaml:3:9: prefix: \"2001:db8::/47\" is too short a prefix; allowed: "
+      "ADDRESS/LENGTH, length 48..126\n" },
+    { BASE "prefix: 2001:db8::/127\n" ALICE,
+      "router.yaml:3:9: prefix: \"2001:db8::/127\" is too long a prefix; allowed: "
+      "ADDRESS/LENGTH, length 48..126\n" },
+    { BASE "prefix: 2001:db8::/128\n" ALICE,
+      "router.yaml:3:9: prefix: \"2001:db8::/128\" is too long a prefix; allowed: "
+      "ADDRESS/LENGTH, length 48..126\n" },
     { BASE "prefix: fe80::/64\n" ALICE, "router.yaml:3:9: prefix: fe80::/64 holds link-local "
                                         "addresses; allowed: global or unique local ones\n" },
     { BASE "prefix: ff05::/64\n" ALICE, "router.yaml:3:9: prefix: ff05::/64 holds multicast "

@@ -6,7 +6,8 @@
 #   sudo tests/valgrind.sh -R proto/   arguments go to ctest, to choose
 #
 # A Debug build without sanitizers, in its own folder. Prints a line per test and what memcheck said of those that fail;
-# ends with 1 when there is an error or a definite leak. SIXTAP_CRYPTO=libsodium: valgrind knows no AVX-512.
+# ends with 1 when there is an error or a definite leak. SIXTAP_CRYPTO=libsodium: valgrind knows no AVX-512. Not
+# host/test_seccomp: valgrind knows no seccomp(2). What valgrind.supp names is said of libraries.
 # Long random runs of the router's tests are cut to SIXTAP_ROUNDS (10) per cent, those of sim/ to SIM_SEEDS (1).
 # Environment: BUILD=DIR (default build-valgrind), JOBS=N (default: CPUs), SECONDS_EACH=N (default 1800),
 # WRAP=COMMAND that each is run by, "nice -19" say.
@@ -26,7 +27,7 @@ list() {
     (cd "$build" && ctest --show-only=json-v1 -L unit "$@") | python3 -c '
 import json, sys
 for t in json.load(sys.stdin)["tests"]:
-    if not t["command"][0].endswith((".sh", "/python3")):
+    if not t["command"][0].endswith((".sh", "/python3")) and t["name"] != "host/test_seccomp":
         print("\t".join([t["name"]] + t["command"]))'
 }
 
@@ -36,7 +37,8 @@ run_one() { # a line of list()
     name=${cmd[0]}
     local log=$logs/${name//\//-}
     # shellcheck disable=SC2086
-    ${WRAP:-} timeout "${SECONDS_EACH:-1800}" valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+    ${WRAP:-} timeout "${SECONDS_EACH:-1800}" valgrind -q --suppressions="$PWD/tests/valgrind.supp" \
+        --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
         --errors-for-leak-kinds=definite --track-origins=yes --num-callers=20 --log-file="$log.memcheck" \
         "${cmd[@]:1}" >"$log.out" 2>&1 </dev/null || rc=$?
     local said="ok"

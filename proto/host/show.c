@@ -24,7 +24,7 @@ static const char *text_of(struct json_object *v)
 static void put_text(char *out, size_t cap, const char *text)
 {
     if (snprintf(out, cap, "%s", text) >= (int)cap)
-        memcpy(out + cap - 4, "...", 4);
+        snprintf(out + cap - 4, 4, "...");
 }
 
 /* Items are whole, only the first may be cut. */
@@ -39,8 +39,8 @@ static void put_list(char *out, struct json_object *list)
             return;
         }
         if (i) {
-            memcpy(out + n, ", ", 2);
-            n += 2;
+            out[n++] = ',';
+            out[n++] = ' ';
         }
         put_text(out + n, cap - n, text);
         n += strlen(out + n);

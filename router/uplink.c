@@ -124,8 +124,8 @@ static int open_reach(const struct router_config *c, const uint8_t *hash_key, st
 }
 
 /* What clients send to elsewhere leaves with an address of the host. The rule counts on nothing but
- * the prefix and the device, so it holds when the WAN changes. */
-/* @before: the segment's prefix until now, which some still use; NULL: there was none */
+ * the prefix and the device, so it holds when the WAN changes.
+ * @before: the segment's prefix until now, which some still use; NULL: there was none */
 static int translate(struct nft *nat, const struct router_config *c, const struct prefix *before)
 {
     char rules[512], prefix[IP6_TEXT_LEN], old[IP6_TEXT_LEN];

@@ -56,12 +56,12 @@ enum keypair_slot {
 };
 
 struct keyset {
-    struct keypair previous, current, next;
     struct seal_cache *cache; /* lent; NULL: keys are expanded for each run */
     enum keypair_role role;
     mono_ns previous_until;
     mono_ns rekey_at; /* initiator: when to log in anew, with jitter; NEVER when none is current */
-    mono_ns next_rekey_at; /* the same, of next */
+    mono_ns next_rekey_at;                  /* the same, of next */
+    struct keypair current, previous, next; /* current beside what comes before: one prefetch */
 };
 
 /* keypair_init() - fill @kp; counter 0, empty window. Copies the keys; the caller wipes its own. */

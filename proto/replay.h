@@ -26,6 +26,13 @@ struct replay {
 /* replay_init() */
 void replay_init(struct replay *r);
 
+/* replay_prefetch() - replay_check() and replay_commit() of @counter are next */
+static inline void replay_prefetch(const struct replay *r, uint64_t counter)
+{
+    __builtin_prefetch(&r->next);
+    __builtin_prefetch(&r->word[counter / 64 % REPLAY_WORDS]);
+}
+
 /* replay_check() - would @counter be accepted? Changes nothing. */
 bool replay_check(const struct replay *r, uint64_t counter);
 

@@ -67,13 +67,30 @@ static uint32_t home_of(const struct table *t, const void *key)
 /* The cell that holds @key, or the empty one where it would go. Ends: a third of the cells is
  * empty.
  */
-static uint32_t cell_of(const struct table *t, const void *key)
+static uint32_t cell_from(const struct table *t, uint32_t cell, const void *key)
 {
-    uint32_t cell = home_of(t, key);
-
     while (t->value[cell] != TABLE_NONE && memcmp(key_at(t, cell), key, t->key_len) != 0)
         cell = (cell + 1) & t->mask;
     return cell;
+}
+
+static uint32_t cell_of(const struct table *t, const void *key)
+{
+    return cell_from(t, home_of(t, key), key);
+}
+
+uint32_t table_prefetch(const struct table *t, const void *key)
+{
+    uint32_t home = home_of(t, key);
+
+    __builtin_prefetch(&t->value[home]);
+    __builtin_prefetch(key_at(t, home));
+    return home;
+}
+
+uint32_t table_find_at(const struct table *t, uint32_t home, const void *key)
+{
+    return t->value[cell_from(t, home, key)];
 }
 
 uint32_t table_find(const struct table *t, const void *key)

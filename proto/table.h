@@ -41,6 +41,13 @@ void table_init(struct table *t, void *mem, size_t n, size_t key_len, const uint
 /* table_find() - the value of @key (key_len octets, any alignment), TABLE_NONE when absent */
 uint32_t table_find(const struct table *t, const void *key);
 
+/* table_prefetch() - @key will be asked for soon: fetch the cell where its probe begins
+ * Return: that cell, for table_find_at() */
+uint32_t table_prefetch(const struct table *t, const void *key);
+
+/* table_find_at() - table_find() for @home = table_prefetch(t, key), the table unchanged since */
+uint32_t table_find_at(const struct table *t, uint32_t home, const void *key);
+
 /* table_put() - insert @key, or replace its value
  * @key: copied    @value: anything but TABLE_NONE
  * Return: false when @key is new and there are @n entries already; nothing is changed then. */

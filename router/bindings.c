@@ -2,6 +2,7 @@
 /* bindings.c - which member may use an IPv6 address as source, and receives it */
 #include "router/bindings.h"
 
+#include <assert.h>
 #include <sodium.h>
 
 #include "router/carve.h"
@@ -197,6 +198,30 @@ enum owner_kind bindings_owner(const struct bindings *b, struct ip6 a, struct me
         return OWNER_NONE;
     *ret_member = m;
     return OWNER_MEMBER;
+}
+
+unsigned bindings_prefetch(const struct bindings *b, const struct wanted *w, unsigned n)
+{
+    const struct table *by[BURST_MAX];
+    struct mac mac[BURST_MAX];
+    uint32_t home[BURST_MAX];
+    unsigned found = 0;
+
+    assert(n <= BURST_MAX);
+    for (unsigned i = 0; i < n; i++) {
+        mac[i] = w[i].hint;
+        bool by_mac = !mac_eq(mac[i], (struct mac){ { 0 } }) || eui_shaped(b, w[i].dst, &mac[i]);
+        by[i] = by_mac ? &b->ms->by_mac : &b->by_addr;
+        home[i] = table_prefetch(by[i], by_mac ? mac[i].b : w[i].dst.b);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t slot = table_find_at(by[i], home[i], by[i] == &b->by_addr ? w[i].dst.b : mac[i].b);
+        if (slot == TABLE_NONE)
+            continue;
+        member_prefetch(&b->ms->m[slot]);
+        found++;
+    }
+    return found;
 }
 
 /* The slot of @a in m->bound, or -1. */

@@ -82,6 +82,16 @@ enum owner_kind bindings_owner(const struct bindings *b, struct ip6 a, struct me
 /* bindings_owns() - does @m own @a? The fast check of the packet path. */
 bool bindings_owns(const struct bindings *b, const struct member *m, struct ip6 a);
 
+struct wanted { /* who will soon be looked for */
+    struct ip6 dst;
+    struct mac hint; /* its MAC, zero: not known */
+};
+
+/* bindings_prefetch() - @n (<= BURST_MAX) packets are about to be sent to these: fetch what finding
+ * and serving their owners touches, side by side instead of one cache miss after another
+ * Return: how many members that may be. */
+unsigned bindings_prefetch(const struct bindings *b, const struct wanted *w, unsigned n);
+
 /* bindings_taken() - does another at the WAN have @a? */
 bool bindings_taken(const struct bindings *b, struct ip6 a);
 

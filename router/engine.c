@@ -3,7 +3,6 @@
 #include "router/engine.h"
 
 #include <sodium.h>
-#include <stddef.h>
 
 #include "router/adverts.h"
 #include "router/carve.h"
@@ -15,6 +14,7 @@
 #define SWEEP_SLICES 16u /* so that 10^5 members do not stall the data path */
 #define SWEEP_SMALL  64u /* members that are swept in one go */
 #define SWEEP_PAUSE  (NS_PER_MS)
+#define CACHED       256u /* members that lie in the cache anyway */
 #define ERRORS_PER_S 100u
 #define ECHOES_PER_S 50u
 #define TURNS        3u   /* this often */
@@ -247,23 +247,58 @@ static void refused(struct router_engine *re, const struct member *m, const stru
         nudge(re, rx->d, now, out);
 }
 
-static void data_member(struct router_engine *re, struct member *m, struct dgram *d, unsigned n,
-                        mono_ns now, struct entropy *e, struct out *out)
-{
+/* Runs of a burst that are open and not yet taken. All are opened before the first is taken, so
+ * that what their packets need of other members can be fetched side by side. */
+struct opened {
+    struct member *m[BURST_MAX]; /* of each run */
+    unsigned end[BURST_MAX];     /* rx[] up to here */
+    unsigned n;
     struct rx rx[BURST_MAX];
-    struct inner_flow fl;
+};
 
-    fl.ip.known = false;
+static void open_member(struct opened *o, struct member *m, struct dgram *d, unsigned n,
+                        mono_ns now)
+{
+    unsigned at = o->n ? o->end[o->n - 1] : 0;
+
     for (unsigned i = 0; i < n; i++)
-        rx[i] = (struct rx){ .d = &d[i] };
-    keyset_open_run(&m->keys, wire_data_index(d->p), rx, n, now);
-    for (unsigned i = 0; i < n; i++) {
-        if (rx[i].drop)
-            refused(re, m, &rx[i], now, out);
-        else if (!is_leaving(re, m))
-            take(re, m, &rx[i], &fl, now, e, out);
+        o->rx[at + i] = (struct rx){ .d = &d[i] };
+    keyset_open_run(&m->keys, wire_data_index(d->p), &o->rx[at], n, now);
+    o->m[o->n] = m;
+    o->end[o->n++] = at + n;
+}
+
+static void fetch_owners(const struct router_engine *re, const struct opened *o)
+{
+    struct wanted w[BURST_MAX];
+    unsigned n = 0;
+
+    for (unsigned r = 0; r < o->n; r++) {
+        const struct rx *first = &o->rx[r ? o->end[r - 1] : 0];
+        if (!first->drop && inner_wanted(first->d, &w[n]))
+            n++;
     }
-    member_sync_indices(&re->ms, m, 0);
+    (void)bindings_prefetch(&re->b, w, n);
+}
+
+static void take_opened(struct router_engine *re, struct opened *o, mono_ns now, struct entropy *e,
+                        struct out *out)
+{
+    if (o->n > 1 && re->ms.high > CACHED)
+        fetch_owners(re, o);
+    for (unsigned r = 0, i = 0; r < o->n; r++) {
+        struct member *m = o->m[r];
+        struct inner_flow fl;
+        fl.ip.known = false;
+        for (; i < o->end[r]; i++) {
+            struct rx *rx = &o->rx[i];
+            if (rx->drop)
+                refused(re, m, rx, now, out);
+            else if (!is_leaving(re, m))
+                take(re, m, rx, &fl, now, e, out);
+        }
+    }
+    o->n = 0;
 }
 
 /* The race is lost: say so under the tentative keys, which nobody else can have, and forget them.
@@ -381,8 +416,11 @@ static void data_tentative(struct router_engine *re, uint32_t ref, struct dgram 
         control_settings(re, m, now, out);
 }
 
-static void data(struct router_engine *re, struct dgram *d, unsigned n, mono_ns now,
-                 struct entropy *e, struct out *out)
+/* A run of DATA for one index. Keys and indices change only where a login is confirmed and in the
+ * sweep, never by opening or taking what came under them; a login is confirmed with nothing in @o.
+ */
+static void data(struct router_engine *re, struct opened *o, struct dgram *d, unsigned n,
+                 mono_ns now, struct entropy *e, struct out *out)
 {
     while (n > 0) {
         const struct index_entry *ie = index_get(&re->ms, wire_data_index(d->p));
@@ -392,10 +430,11 @@ static void data(struct router_engine *re, struct dgram *d, unsigned n, mono_ns 
             engine_drop(re, DROP_INDEX);
             nudge(re, d, now, out);
         } else if (ie->kind == INDEX_MEMBER) {
-            data_member(re, &re->ms.m[ie->ref], d, n, now, e, out);
+            open_member(o, &re->ms.m[ie->ref], d, n, now);
         } else {
             /* Only the first is opened this way: after it the index names a member. */
             done = 1;
+            take_opened(re, o, now, e, out);
             data_tentative(re, ie->ref, d, now, e, out);
         }
         d += done;
@@ -406,14 +445,6 @@ static void data(struct router_engine *re, struct dgram *d, unsigned n, mono_ns 
 static bool same_run(const struct dgram *a, const struct dgram *b)
 {
     return wire_data_index(a->p) == wire_data_index(b->p);
-}
-
-#define CACHE_LINE 64u
-
-static void prefetch(const void *p, size_t len)
-{
-    for (size_t i = 0; i < len; i += CACHE_LINE)
-        __builtin_prefetch((const uint8_t *)p + i);
 }
 
 /* A burst may touch as many members as it has datagrams: fetch what each needs side by side, not
@@ -436,8 +467,8 @@ static void prefetch_members(const struct router_engine *re, const struct dgram 
         if (!ie || ie->kind != INDEX_MEMBER)
             continue;
         const struct member *m = &re->ms.m[ie->ref];
-        prefetch(m, offsetof(struct member, bound) + 2 * sizeof(m->bound[0]));
-        prefetch(&m->keys.current, offsetof(struct keypair, replay) + CACHE_LINE);
+        member_prefetch(m);
+        replay_prefetch(&m->keys.current.replay, wire_data_counter(in[i].p));
     }
 }
 
@@ -445,6 +476,7 @@ void router_engine_udp(struct router_engine *re, mono_ns now, struct entropy *e,
                        unsigned n, struct out *out)
 {
     uint8_t type[BURST_MAX];
+    struct opened o;
 
     if (re->wakeup != now) { /* the daemon reads the clock once per wake-up */
         re->wakeup = now;
@@ -460,14 +492,16 @@ void router_engine_udp(struct router_engine *re, mono_ns now, struct entropy *e,
         }
     }
     prefetch_members(re, in, type, n);
+    o.n = 0;
     for (unsigned i = 0, run; i < n; i += run) {
         run = 1;
         if (type[i] != WIRE_DATA)
             continue;
         while (i + run < n && type[i + run] == WIRE_DATA && same_run(&in[i], &in[i + run]))
             run++;
-        data(re, &in[i], run, now, e, out);
+        data(re, &o, &in[i], run, now, e, out);
     }
+    take_opened(re, &o, now, e, out);
     for (unsigned i = 0; i < n; i++) {
         if (type[i] == WIRE_LOGIN)
             login(re, &in[i], now, e, out);
@@ -477,11 +511,28 @@ void router_engine_udp(struct router_engine *re, mono_ns now, struct entropy *e,
     finish_call(re, now, out);
 }
 
+static void fetch_receivers(const struct router_engine *re, const struct pkt *in, unsigned n)
+{
+    struct wanted w[BURST_MAX];
+    unsigned k = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (in[i].len < IP6_HDR_LEN)
+            continue;
+        struct ip6 dst = ip6_load(in[i].p + 24);
+        if (k == 0 || !ip6_eq(dst, w[k - 1].dst))
+            w[k++] = (struct wanted){ .dst = dst };
+    }
+    (void)bindings_prefetch(&re->b, w, k);
+}
+
 void router_engine_tun(struct router_engine *re, mono_ns now, struct pkt *in, unsigned n,
                        struct out *out)
 {
     struct inner_flow fl;
 
+    if (n > 1 && re->ms.high > CACHED)
+        fetch_receivers(re, in, n);
     fl.ip.known = false;
     for (unsigned i = 0; i < n; i++)
         inner_from_uplink(re, &in[i], &fl, now, out);

@@ -393,6 +393,18 @@ static bool carry_next(struct router_engine *re, const struct member *m,
     return true;
 }
 
+bool inner_wanted(const struct dgram *d, struct wanted *ret)
+{
+    enum wire_kind kind = wire_data_kind(d->p);
+    size_t head = kind == KIND_HOST ? DATA_HDR_LEN : PEER_ROOM;
+
+    if ((kind != KIND_HOST && kind != KIND_PEER) || d->len < head + IP6_HDR_LEN + TAG_LEN)
+        return false;
+    ret->dst = ip6_load(d->p + head + 24);
+    ret->hint = kind == KIND_PEER ? mac_load(d->p + DATA_HDR_LEN) : (struct mac){ { 0 } };
+    return true;
+}
+
 void inner_packet(struct router_engine *re, struct member *m, struct dgram *d,
                   struct inner_flow *fl, mono_ns now, struct out *out)
 {

@@ -3,9 +3,11 @@
 #include "router/members.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 #include "router/carve.h"
 
+#define CACHE_LINE    64u
 #define SCHEDULES_MIN 64u
 #define SCHEDULES_MAX 512u
 
@@ -126,6 +128,18 @@ struct member *member_by_mac(const struct members *ms, struct mac mac)
 {
     uint32_t slot = table_find(&ms->by_mac, mac.b);
     return slot == SLOT_ABSENT ? NULL : &ms->m[slot];
+}
+
+static void prefetch(const void *p, size_t len)
+{
+    for (size_t i = 0; i < len; i += CACHE_LINE)
+        __builtin_prefetch((const uint8_t *)p + i);
+}
+
+void member_prefetch(const struct member *m)
+{
+    prefetch(m, offsetof(struct member, bound) + 2 * sizeof(m->bound[0]));
+    prefetch(&m->keys, offsetof(struct keyset, current.replay));
 }
 
 const struct index_entry *index_get(const struct members *ms, uint32_t index)

@@ -73,9 +73,9 @@ struct member {
     struct bucket nd;     /* Neighbor Discovery that draws something */
     uint64_t rx_packets, rx_octets, tx_packets, tx_octets, stale_mac;
 
-    struct bound bound[BOUND_MAX];
-    uint8_t how[BOUND_MAX];           /* enum bound_how of each */
     uint8_t n_bound, n_learned, hint; /* hint: the bound[] used last */
+    struct bound bound[BOUND_MAX];
+    uint8_t how[BOUND_MAX]; /* enum bound_how of each */
 
     uint32_t index[3]; /* local indices allocated to keys; 0 none */
     struct keyset keys;
@@ -135,6 +135,9 @@ struct member *member_by_mac(const struct members *ms, struct mac mac);
 
 /* index_get() - what @index names; NULL when nothing */
 const struct index_entry *index_get(const struct members *ms, uint32_t index);
+
+/* member_prefetch() - what receiving from @m and sending to it touches will be needed soon */
+void member_prefetch(const struct member *m);
 
 /* index_prefetch() - it will be asked for soon */
 static inline void index_prefetch(const struct members *ms, uint32_t index)

@@ -55,6 +55,10 @@ struct inner_flow {
     struct mac hint; /* of KIND_PEER */
 };
 
+/* inner_wanted() - where does a DATA that opened want to go? For bindings_prefetch().
+ * Return: false when it is no packet for one member */
+bool inner_wanted(const struct dgram *d, struct wanted *ret);
+
 /* inner_packet() - carry on a DATA that opened and is not control; @d->p has its header still
  * @fl: of the packet before from @m in this call, or nothing known */
 void inner_packet(struct router_engine *re, struct member *m, struct dgram *d,

@@ -203,7 +203,8 @@ static void make_ns(struct bench *b, struct dgram *d, unsigned run, size_t inner
     for (unsigned i = 0; i < BATCH; i++) {
         struct peer *from = &b->peer[next_random(b) % b->n], *to;
         uint8_t *p = b->buf + i * BUF;
-        memset(&from->m->nd, 0, sizeof(from->m->nd)); /* it is below the limit */
+        memset(&from->m->nd, 0, sizeof(from->m->nd)); /* it is below both limits */
+        from->m->nd_seen = 0;
         do {
             to = &b->peer[next_random(b) % b->n];
         } while (to == from);

@@ -103,6 +103,7 @@ static void test_random_beside_naive(void **state)
 
             key_of(key, row[i].key_len, number);
             assert_int_equal(table_find(&t, key), naive[number]);
+            assert_int_equal(table_find_at(&t, table_prefetch(&t, key), key), naive[number]);
             if (put) {
                 uint32_t value = rnd(1u << 20);
                 bool fits = naive[number] != TABLE_NONE || n_naive < row[i].n;

@@ -262,13 +262,48 @@ static void random_bindings(void **state)
     }
 }
 
+/* Every owner that bindings_owner() would find is foreseen, by address or by MAC; and nothing is
+ * changed by that. */
+static void foreseen(void **state)
+{
+    static const struct {
+        const char *dst;
+        uint8_t hint; /* of which member; 0: none */
+        unsigned found;
+    } rows[] = {
+        { "fe80::ff:fe00:1", 0, 1 }, { "2001:db8:1::ff:fe00:2", 0, 1 }, { "2001:db8:1::77", 0, 1 },
+        { "2001:db8:1::78", 0, 0 },  { "2001:db8:1::ff:fe00:3", 0, 0 }, { "2001:db8:2::1", 0, 0 },
+        { "2001:db8:1::78", 2, 1 },  { "2001:db8:1::78", 3, 0 },        { "2001:db8:1::1", 0, 0 },
+        { "ff02::1", 0, 0 },
+    };
+    struct wanted w[BURST_MAX];
+    unsigned sum = 0;
+
+    (void)state;
+    two();
+    assert_int_equal(guard(a, "2001:db8:1::77"), DROP_NONE);
+    for (unsigned i = 0; i < N(rows); i++) {
+        w[i] = (struct wanted){ .dst = ip6_of(rows[i].dst) };
+        if (rows[i].hint)
+            w[i].hint = (struct mac){ { 2, 0, 0, 0, 0, rows[i].hint } };
+        assert_int_equal(bindings_prefetch(&rig.re->b, &w[i], 1), rows[i].found);
+        sum += rows[i].found;
+    }
+    assert_int_equal(bindings_prefetch(&rig.re->b, w, N(rows)), sum);
+    assert_int_equal(bindings_prefetch(&rig.re->b, w, 0), 0);
+    for (unsigned i = 0; i < BURST_MAX; i++)
+        w[i] = (struct wanted){ .dst = ip6_of("2001:db8:1::77") };
+    assert_int_equal(bindings_prefetch(&rig.re->b, w, BURST_MAX), BURST_MAX);
+    router_check(rig.re);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG_ROW(owners),          RIG_ROW(listed_for_a_person),
         RIG_ROW(idle_gives_way),  RIG_ROW(assigned),
         RIG_ROW(reserved),        RIG_ROW(small_prefix_runs_out),
-        RIG_ROW(random_bindings),
+        RIG_ROW(random_bindings), RIG_ROW(foreseen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,19 +62,20 @@ static void collect(struct world *w)
     }
 }
 
-/* A packet of guest 0: mostly a plain one, sometimes one about which something must be said. */
-static void make(struct item *it)
+/* A packet of guest @from: mostly a plain one, sometimes one about which something must be said. */
+static void make(struct item *it, unsigned from)
 {
-    struct guest *g = one.g;
-    struct ip6 src = guest_addr(&g[0]), to = guest_addr(&g[1 + rand() % 2]);
-    struct mac mac = g[1 + rand() % 2].s.mac; /* perhaps the other's: stale */
+    const struct guest *self = &one.g[from], *first = &one.g[(from + 1) % GUESTS],
+                       *second = &one.g[(from + 2) % GUESTS];
+    struct ip6 src = guest_addr(self), to = guest_addr(rand() % 2 ? first : second);
+    struct mac mac = rand() % 2 ? first->s.mac : second->s.mac; /* perhaps the other's: stale */
     uint8_t *ip = it->p + MAC_LEN;
     size_t n;
 
     it->kind = KIND_PEER;
     if (rand() % 3) {
-        to = guest_addr(&g[1]);
-        mac = g[1].s.mac;
+        to = guest_addr(first);
+        mac = first->s.mac;
     }
     switch (rand() % 12) {
     case 0:
@@ -82,10 +83,10 @@ static void make(struct item *it)
         it->kind = KIND_HOST;
         break;
     case 1:
-        src = guest_addr(&g[2]); /* somebody else's */
+        src = guest_addr(second); /* somebody else's */
         break;
     case 2:
-        to = guest_addr(&g[0]);
+        to = guest_addr(self);
         break;
     case 3:
         it->kind = KIND_HOST;
@@ -140,8 +141,15 @@ static void same(void)
     for (unsigned k = 0; k < one.n_up; k++)
         same_got(&one.up[k], &many.up[k]);
     one.n_up = many.n_up = 0;
-    assert_memory_equal(router_engine_drops(one.r.re), router_engine_drops(many.r.re),
-                        DROP_COUNT * sizeof(uint64_t));
+    uint64_t drops[2][DROP_COUNT];
+    memcpy(drops[0], router_engine_drops(one.r.re), sizeof(drops[0]));
+    memcpy(drops[1], router_engine_drops(many.r.re), sizeof(drops[1]));
+    for (unsigned i = 0; i < 2;
+         i++) { /* a run is opened before it is known what came twice in it */
+        drops[i][DROP_REPLAY] += drops[i][DROP_OPEN];
+        drops[i][DROP_OPEN] = 0;
+    }
+    assert_memory_equal(drops[0], drops[1], sizeof(drops[0]));
     assert_int_equal(one.r.re->uplink_tx, many.r.re->uplink_tx);
 }
 
@@ -159,7 +167,7 @@ static void from_member(void)
         one.r.now = many.r.now += NS_PER_S; /* the limits on errors are full again */
         for (unsigned i = 0; i < n; i++) {
             if (it.len == 0 || rand() % 3 == 0)
-                make(&it);
+                make(&it, 0);
             /* all at the same time, as in one call */
             size_t len = guest_seal(&one.g[0], &one.r, it.kind, it.p, it.len, b);
             one.r.now = many.r.now;
@@ -185,6 +193,93 @@ static void test_from_member(void **state)
     srand(3);
     for (unsigned i = 0; i < LIVES; i++)
         from_member();
+}
+
+struct sealed { /* a datagram, under the keys of either world */
+    uint8_t b[2][RIG_BUF];
+    size_t len;
+};
+
+static void seal(struct sealed *s, unsigned from, const struct item *it)
+{
+    s->len = guest_seal(&one.g[from], &one.r, it->kind, it->p, it->len, s->b[0]);
+    guest_seal(&many.g[from], &many.r, it->kind, it->p, it->len, s->b[1]);
+}
+
+static void deliver(const struct sealed *s, unsigned from)
+{
+    one.r.now = many.r.now;
+    rig_udp(&one.r, one.g[from].ep, s->b[0], s->len);
+    collect(&one);
+    rig_queue(&many.r, many.g[from].ep, s->b[1], s->len);
+}
+
+/* All speak in turns: datagrams that do not open, that come twice, that come late under the keys
+ * before, and the first under new keys, which confirms a login. */
+static void from_all(void)
+{
+    static struct sealed late[GUESTS], s;
+    unsigned delivered = 0;
+
+    world_open(&one);
+    world_open(&many);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned n = 1 + (unsigned)rand() % (BURST - 4), from = (unsigned)rand() % GUESTS;
+        bool is_late = false;
+        unsigned anew = (unsigned)rand() % (2 * GUESTS); /* who has logged in again, if anybody */
+        struct item it;
+
+        one.r.now = many.r.now += 2 * NS_PER_S;
+        if (anew < GUESTS) {
+            make(&it, anew);
+            seal(&late[anew], anew, &it);
+            is_late = true;
+            guest_ask(&one.g[anew], &one.r);
+            guest_ask(&many.g[anew], &many.r);
+            assert_true(one.g[anew].n_reply == 1 && many.g[anew].n_reply == 1);
+        }
+        make(&it, from);
+        seal(&s, from, &it);
+        deliver(&s, from);
+        for (unsigned i = 0; i < n; i++) {
+            if (rand() % 3) {
+                from = (unsigned)rand() % GUESTS;
+                make(&it, from);
+            }
+            if (rand() % 8) /* else: what was sent last, again */
+                seal(&s, from, &it);
+            else if (rand() % 2)
+                s.b[0][s.len - 1] ^= 1, s.b[1][s.len - 1] ^= 1;
+            deliver(&s, from);
+            if (is_late && rand() % 8 == 0) {
+                deliver(&late[anew], anew);
+                is_late = false;
+            }
+        }
+        rig_run(&many.r);
+        collect(&many);
+        one.r.now = many.r.now;
+        for (unsigned i = 0; i < GUESTS; i++)
+            delivered += many.n_got[i];
+        same();
+        if (anew < GUESTS) { /* it has not spoken yet, perhaps */
+            guest_confirm(&one.g[anew], &one.r);
+            guest_confirm(&many.g[anew], &many.r);
+        }
+    }
+    assert_true(delivered > ROUNDS * 5);
+    assert_true(router_engine_drops(many.r.re)[DROP_OPEN] > ROUNDS / 4);
+    assert_true(router_engine_drops(many.r.re)[DROP_REPLAY] > ROUNDS / 4);
+    rig_free(&one.r);
+    rig_free(&many.r);
+}
+
+static void test_from_all(void **state)
+{
+    (void)state;
+    srand(5);
+    for (unsigned i = 0; i < LIVES; i++)
+        from_all();
 }
 
 static void test_from_uplink(void **state)
@@ -237,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_from_member),
+        cmocka_unit_test(test_from_all),
         cmocka_unit_test(test_from_uplink),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

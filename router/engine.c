@@ -110,6 +110,7 @@ static void finish_call(struct router_engine *re, mono_ns now, struct out *out)
         member_changed(&re->ms, member_slot(&re->ms, re->leaving[i]));
         groups_leave(&re->groups, member_slot(&re->ms, re->leaving[i]));
         adverts_leave(&re->adverts, member_slot(&re->ms, re->leaving[i]));
+        shun_forgive(&re->shun, member_slot(&re->ms, re->leaving[i]));
         member_gone(&re->ms, re->leaving[i], now);
     }
     re->n_leaving = 0;
@@ -554,6 +555,8 @@ static void sweep_member(struct router_engine *re, struct member *m, mono_ns now
                          struct out *out)
 {
     m->nd_seen = 0;
+    memset(m->nd_seen_as, 0, sizeof(m->nd_seen_as));
+    shun_forgive(&re->shun, member_slot(&re->ms, m));
     mono_ns silence = time_s((uint64_t)SILENCE_FACTOR * re->conf->keepalive_s);
 
     if (time_since(now, m->heard) >= silence) {
@@ -721,6 +724,12 @@ bool router_engine_reach(struct router_engine *re, struct reachable *ret)
             ret->prefix[ret->n++] = *p;
     }
     return true;
+}
+
+bool router_engine_shunned(struct router_engine *re, const struct shun **ret)
+{
+    *ret = &re->shun;
+    return shun_changed(&re->shun);
 }
 
 bool router_engine_notice(struct router_engine *re, struct notice *ret)

@@ -17,6 +17,7 @@
 #include "router/notices.h"
 #include "router/admit.h"
 #include "router/ratelimit.h"
+#include "router/shun.h"
 #include "router/txq.h"
 
 #define LOGINS_PER_WAKEUP 16u
@@ -88,6 +89,10 @@ struct reachable {
     struct prefix prefix[2 + DELEGATED_PER_MEMBER]; /* address, EUI-64, delegated */
 };
 bool router_engine_reach(struct router_engine *re, struct reachable *ret);
+
+/* router_engine_shunned() - what is better dropped unread (shun.h)
+ * Return: true when it is others than at the last call */
+bool router_engine_shunned(struct router_engine *re, const struct shun **ret);
 
 /* router_engine_notice() - the oldest notice not taken yet; false when there is none */
 bool router_engine_notice(struct router_engine *re, struct notice *ret);

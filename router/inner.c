@@ -38,6 +38,15 @@ static void note_dad(struct router_engine *re, const struct member *m, const str
     memcpy(ev->other_key, owner->key, KEY_LEN);
 }
 
+static void note_flood(struct router_engine *re, const struct member *m)
+{
+    struct notice *ev = notice_add(&re->notices, NOTICE_FLOOD);
+    ev->client = m->client;
+    memcpy(ev->key, m->key, KEY_LEN);
+    ev->ep = m->ep;
+    ev->mac = m->mac;
+}
+
 /* Room for a packet of our own of up to @len octets, with headers before and the tag behind. */
 static uint8_t *own_packet(struct out *out, size_t len)
 {
@@ -349,6 +358,16 @@ static bool looks_like_discovery(const uint8_t *p, size_t len)
            ((p[at] >= ICMP6_MLD_QUERY && p[at] <= ND_REDIRECT) || p[at] == ICMP6_MLD2_REPORT);
 }
 
+/* Another discovery message of @m: is it one of a flood? */
+static bool too_much(struct router_engine *re, struct member *m, const struct dgram *d,
+                     enum wire_kind kind)
+{
+    if (++m->nd_seen_as[kind - 1] > NEIGHBOR_SEEN &&
+        shun_add(&re->shun, member_slot(&re->ms, m), wire_data_index(d->p), kind))
+        note_flood(re, m);
+    return ++m->nd_seen > NEIGHBOR_SEEN;
+}
+
 /* ---- the next packet of a flow ---- */
 
 /* Remember where @f went: only what is carried on as it is, to a member under its right MAC or to
@@ -419,8 +438,7 @@ void inner_packet(struct router_engine *re, struct member *m, struct dgram *d,
     if (carry_next(re, m, fl, d->p + head, d->len - head - TAG_LEN, kind, hint, out))
         return;
     fl->ip.known = false;
-    if (looks_like_discovery(d->p + head, d->len - head - TAG_LEN) &&
-        m->nd_seen++ >= NEIGHBOR_SEEN) {
+    if (looks_like_discovery(d->p + head, d->len - head - TAG_LEN) && too_much(re, m, d, kind)) {
         engine_drop(re, DROP_ND_RATE);
         return;
     }

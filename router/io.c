@@ -43,6 +43,8 @@
 #define CALL_PACKETS (2 * BURST_MAX)
 
 _Static_assert(OUT_PACKETS <= SEGMENT_JOIN_PKTS, "all of them are joined at once");
+_Static_assert(SHUN_MAX <= UDP_SHUN_MAX && UDP_START_LEN == offsetof(struct wire_data, counter),
+               "head and index of each");
 _Static_assert(CUT_ARENA >= SEGMENT_ARENA_MIN, "any superframe can be cut");
 _Static_assert(PKT_ROOM_TUN == DATA_HDR_LEN && PKT_ROOM_BEHIND == TAG_LEN,
                "packets of the TUN are sealed in place");
@@ -124,11 +126,28 @@ static void tell_kernel(struct io *io, mono_ns now)
         reach_set(io->up.reach, to.slot, to.prefix, to.n, now);
 }
 
+/* Floods of discovery end in the kernel, or, if it does not know how, in the engine. */
+static void shun(struct io *io)
+{
+    struct udp_start start[SHUN_MAX];
+    const struct shun *s;
+    uint8_t head[DATA_HDR_LEN];
+
+    if (!router_engine_shunned(io->re, &s))
+        return;
+    for (unsigned i = 0; i < s->n; i++) {
+        wire_put_data(head, s->who[i].kind, s->who[i].index, 0);
+        memcpy(start[i].octet, head, sizeof(start[i].octet));
+    }
+    (void)udp_shun(io->udp, start, s->n);
+}
+
 static void settle(struct io *io, mono_ns now)
 {
     struct notice ev;
 
     tell_kernel(io, now);
+    shun(io);
     while (router_engine_notice(io->re, &ev))
         report_notice(io->conf, io->re, &ev, now);
     reload_settle(io->reload, now);

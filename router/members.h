@@ -57,8 +57,9 @@ struct member {
     uint16_t mtu;        /* inner */
     uint32_t changed;    /* of the slot, whoever has it: see member_changed() */
     uint32_t nd_seen;    /* Neighbor and Listener Discovery since the last sweep, answered or not */
-    uint64_t credit;     /* octets that may still go to an unproven endpoint */
-    uint64_t challenge;  /* number of the KEEPALIVE_REQ that proves it */
+    uint32_t nd_seen_as[KIND_MULTICAST]; /* likewise, of each kind: [kind - 1] */
+    uint64_t credit;                     /* octets that may still go to an unproven endpoint */
+    uint64_t challenge;                  /* number of the KEEPALIVE_REQ that proves it */
 
     uint32_t turns_since; /* seconds */
     uint32_t

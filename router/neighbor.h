@@ -23,8 +23,9 @@
 #define NEIGHBOR_BURST 2000u
 
 /* How many of one member's messages of Neighbor and Listener Discovery are looked at between two
- * sweeps (a second), answered or not: the others end when two octets of them are read. A host that
- * looks for a thousand neighbors at once stays below. */
+ * sweeps (a second), answered or not: the others end when two octets of them are read, or, when so
+ * many came in one kind, before they are received (shun.h). A host that looks for a thousand
+ * neighbors at once stays below. */
 #define NEIGHBOR_SEEN 4000u
 
 enum neighbor_do {

@@ -26,6 +26,7 @@ enum notice_kind {
     NOTICE_UNBOUND,     /* addr was not used for long */
     NOTICE_BOUND,       /* addr learned */
     NOTICE_DAD,         /* addr is other's: duplicate address detection answered */
+    NOTICE_FLOOD,       /* so much discovery that it is not received for a while (shun.h) */
 };
 
 enum logout {

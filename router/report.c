@@ -104,7 +104,8 @@ void report_notice(const struct router_config *c, const struct router_engine *re
 {
     static struct log_limit refusals = LOG_LIMIT(10, 10 * NS_PER_S),
                             moves = LOG_LIMIT(50, 1 * NS_PER_S),
-                            binds = LOG_LIMIT(100, 1 * NS_PER_S);
+                            binds = LOG_LIMIT(100, 1 * NS_PER_S),
+                            floods = LOG_LIMIT(5, 60 * NS_PER_S);
     struct names n;
 
     names_of(&n, c, re, ev);
@@ -156,6 +157,11 @@ void report_notice(const struct router_config *c, const struct router_engine *re
         log_limited(&refusals, now, LOG_LEVEL_WARN,
                     "%s at %s (MAC %s) wants %s, which %s (MAC %s) has: refused", n.who, n.ep,
                     n.mac, n.addr, n.other ? n.other : "the router", n.other_mac);
+        return;
+    case NOTICE_FLOOD:
+        log_limited(&floods, now, LOG_LEVEL_WARN,
+                    "%s at %s floods the segment with neighbor discovery: most of it is dropped",
+                    n.who, n.ep);
         return;
     }
 }

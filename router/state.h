@@ -26,6 +26,7 @@ struct router_engine {
     struct adverts adverts;
     uint8_t prefix_number; /* how often the prefix changed, modulo 256 */
     struct cast *cast;     /* NULL with `multicast: false` */
+    struct shun shun;
     struct mac mac;
     struct ip6 link_local;
 

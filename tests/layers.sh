@@ -45,6 +45,6 @@ forbid "the wall clock is read" 'CLOCK_(REALTIME|TAI)|\b(gettimeofday|time|local
 system='malloc|calloc|realloc|free|aligned_alloc|socket|sendmsg|recvmsg|sendmmsg|recvmmsg|open|open64|read|write'
 system+='|clock_gettime|time|gettimeofday|getrandom|rand|random|randombytes_[a-z]+|v?f?printf|ev_[a-z_]+|log_line'
 undefined libproto.a '.*' "$system"
-undefined librouter_core.a 'admit|adverts|bindings|cast|control|engine|forward|groups|inner|members|neighbor|ratelimit|seen|txq' "$system"
+undefined librouter_core.a 'admit|adverts|bindings|cast|control|engine|forward|groups|inner|members|neighbor|ratelimit|seen|shun|txq' "$system"
 undefined libclient_core.a 'alive|engine|event|login|member|pmtu|receive|traffic|tunnel' "$system"
 exit $bad

@@ -69,6 +69,7 @@ struct udp_opts {
     X(RX_TRUNCATED, "rx_too_long")          /* longer than the buffer */                           \
     X(RX_UNANSWERABLE, "rx_unanswerable")   /* source port 0, or not sent to a unicast address */  \
     X(RX_KERNEL_DROPS, "rx_kernel_dropped") /* SO_RXQ_OVFL; a run counts once */                   \
+    X(RX_SHUNNED, "rx_shunned")             /* likewise, while udp_shun() was in force */          \
     X(RX_ERRORS, "rx_errors")                                                                      \
     X(RX_REFUSED, "rx_refused")       /* ICMP port unreachable */                                  \
     X(TX_MESSAGES, "tx_messages")     /* runs and single ones */                                   \
@@ -129,6 +130,22 @@ unsigned udp_recv_pending(const struct udp *u);
 /* udp_recv_more() - did the last call of the kernel fill all buffers it was given? Then more may
  * wait there; otherwise the socket was empty and asking again would be a call for nothing. */
 bool udp_recv_more(const struct udp *u);
+
+#define UDP_START_LEN 8u /* octets that udp_shun() compares */
+#define UDP_SHUN_MAX  16u
+
+struct udp_start {
+    uint8_t octet[UDP_START_LEN];
+};
+
+/* udp_shun() - from now on the kernel drops what begins with one of @start, unread
+ * What is known to be a flood then costs neither a wake-up nor a copy. Takes the place of what the
+ * call before asked for; what has been queued already is still received. Of a run that the kernel
+ * joined the first datagram decides. What is lost meanwhile for want of room counts as shunned,
+ * too: the kernel has one number for both.
+ * @n: 0..UDP_SHUN_MAX; 0: nothing is shunned
+ * Return: 0; -errno: it cannot be had, everything is received. */
+int udp_shun(struct udp *u, const struct udp_start *start, unsigned n);
 
 /* udp_take_refused() - has a host refused a datagram (ICMP port unreachable) since the last call?
  * @ret_peer: the endpoint we had sent to, the latest if there were several; untouched when false

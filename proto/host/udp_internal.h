@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* udp_internal.h - a socket's insides, shared by udp.c (set-up), udp_recv.c and udp_send.c */
+/* udp_internal.h - a socket's insides, shared by udp.c (set-up), udp_recv.c, udp_send.c, udp_shun.c
+ */
 #ifndef SIXTAP_HOST_UDP_INTERNAL_H
 #define SIXTAP_HOST_UDP_INTERNAL_H
 
@@ -58,8 +59,10 @@ struct udp {
     uint8_t sock;
     bool note_refused, has_refused;
     struct endpoint refused;
-    uint32_t buf_len;      /* longest datagram taken */
-    uint32_t kernel_drops; /* last SO_RXQ_OVFL, which counts from the socket's birth and wraps */
+    uint32_t buf_len;       /* longest datagram taken */
+    uint32_t kernel_drops;  /* last SO_RXQ_OVFL, which counts from the socket's birth and wraps */
+    uint32_t shunned_until; /* what it was when udp_shun() ended */
+    bool shuns;
     struct udp_stats st;
 
     bool gro;

@@ -6,6 +6,21 @@
 
 #include "proto/host/udp_internal.h"
 
+/* The kernel has dropped @drops so far, as it says with a datagram it queued then. */
+static void count_drops(struct udp *u, uint32_t drops)
+{
+    uint32_t more = drops - u->kernel_drops;
+    int32_t left = (int32_t)(u->shunned_until - u->kernel_drops);
+    uint32_t shunned = u->shuns                ? more
+                       : left <= 0             ? 0
+                       : (uint32_t)left < more ? (uint32_t)left
+                                               : more;
+
+    u->st.n[UDP_RX_SHUNNED] += shunned;
+    u->st.n[UDP_RX_KERNEL_DROPS] += more - shunned;
+    u->kernel_drops = drops;
+}
+
 /* What the kernel says beside the octets of a buffer. Return: false when it was not sent to one of
  * our unicast addresses: no answer could leave from there. */
 static bool read_ctl(struct udp *u, struct msghdr *mh, struct udp_run *r)
@@ -29,8 +44,7 @@ static bool read_ctl(struct udp *u, struct msghdr *mh, struct udp_run *r)
         } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
             uint32_t drops;
             memcpy(&drops, CMSG_DATA(c), sizeof(drops));
-            u->st.n[UDP_RX_KERNEL_DROPS] += (uint32_t)(drops - u->kernel_drops);
-            u->kernel_drops = drops;
+            count_drops(u, drops);
         }
     }
     return unicast;

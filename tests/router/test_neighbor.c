@@ -292,6 +292,108 @@ static void R18_H53_what_is_looked_at_has_a_rate(void **state)
     assert_int_equal(answers(&a, &b, 10), 10);
 }
 
+/* @n more discovery messages of @g in @kind, as KIND_HOST from its own address to the router's. */
+static void discover(struct guest *g, enum wire_kind kind, unsigned n)
+{
+    uint8_t ip[80];
+    struct ip6 target = kind == KIND_HOST ? rig.re->link_local : guest_ll(&b);
+
+    for (unsigned i = 0; i < n; i++) {
+        size_t len = nd_build_ns(ip, guest_ll(g),
+                                 kind == KIND_MULTICAST ? ip6_solicited_node(target) : target,
+                                 target, &g->s.mac, NULL);
+        guest_ip(g, &rig, kind, b.s.mac, ip, len);
+    }
+}
+
+/* Is what @g sends in @kind under its keys of now on the list? */
+static bool is_shunned(const struct guest *g, enum wire_kind kind)
+{
+    const struct shun *s = &rig.re->shun;
+
+    for (unsigned i = 0; i < s->n; i++) {
+        if (s->who[i].index == g->keys.current.remote_index && s->who[i].kind == kind)
+            return true;
+    }
+    return false;
+}
+
+/* Who floods in one kind is not received in that kind until the next sweep; the limit is above what
+ * logging in has taken by as much. */
+static void R18_H53_a_flood_is_not_received(void **state)
+{
+    static const enum wire_kind kinds[] = { KIND_MULTICAST, KIND_PEER, KIND_HOST };
+    struct notice ev;
+    const struct shun *s;
+
+    (void)state;
+    scene_start(2);
+    assert_false(router_engine_shunned(rig.re, &s));
+    for (unsigned i = 0; i < N(kinds); i++) {
+        rig_notices(&rig, NOTICE_FLOOD, NULL);
+        discover(&a, kinds[i], NEIGHBOR_SEEN - 10);
+        assert_false(router_engine_shunned(rig.re, &s)); /* nor for what came in the others */
+        discover(&a, kinds[i], 20);
+        assert_true(router_engine_shunned(rig.re, &s));
+        assert_int_equal(s->n, i + 1);
+        assert_true(is_shunned(&a, kinds[i]));
+        assert_int_equal(rig_notices(&rig, NOTICE_FLOOD, &ev), 1);
+        assert_int_equal(ev.client, rig_member(&rig, &a)->client);
+    }
+    discover(&a, KIND_PEER, 500); /* the kernel could not: nothing new */
+    assert_false(router_engine_shunned(rig.re, &s));
+    assert_int_equal(rig_notices(&rig, NOTICE_FLOOD, NULL), 0);
+    assert_int_equal(answers(&b, &a, 10), 10);
+    rig_wait(&rig, 2 * NS_PER_S);
+    assert_true(router_engine_shunned(rig.re, &s));
+    assert_int_equal(s->n, 0);
+    assert_int_equal(answers(&a, &b, 10), 10);
+}
+
+/* Nobody brings another there: what does not open is not counted, nor is what is no discovery. */
+static void R18_H53_forged_floods_shun_nobody(void **state)
+{
+    uint8_t ip[80], sealed[256];
+    const struct shun *s;
+
+    (void)state;
+    scene_start(2);
+    size_t len = nd_build_ns(ip + DATA_MAC_LEN, guest_ll(&a), ip6_solicited_node(guest_ll(&b)),
+                             guest_ll(&b), &a.s.mac, NULL);
+    memset(ip, 0, DATA_MAC_LEN);
+    size_t n = guest_seal(&a, &rig, KIND_MULTICAST, ip, len + DATA_MAC_LEN, sealed);
+    sealed[n - 1] ^= 1;
+    for (unsigned i = 0; i < 2 * NEIGHBOR_SEEN; i++)
+        rig_udp(&rig, a.ep, sealed, n);
+    assert_int_equal(rig_drops(&rig, DROP_OPEN), 1);
+    len = put_udp6(ip, guest_addr(&a), guest_addr(&b), 60);
+    for (unsigned i = 0; i < 2 * NEIGHBOR_SEEN; i++)
+        guest_ip(&a, &rig, KIND_PEER, b.s.mac, ip, len);
+    assert_false(router_engine_shunned(rig.re, &s));
+}
+
+/* New keys are another index, and all go with the sweep, or with the member. */
+static void R18_H53_what_is_shunned_goes_with_the_member(void **state)
+{
+    struct control bye = { .type = TLV_GOODBYE, .goodbye = GOODBYE_SHUTDOWN };
+    const struct shun *s;
+
+    (void)state;
+    scene_start(2);
+    discover(&a, KIND_MULTICAST, NEIGHBOR_SEEN + 1);
+    guest_rekey(&a, &rig);
+    discover(&a, KIND_MULTICAST, 1);
+    assert_true(router_engine_shunned(rig.re, &s));
+    assert_int_equal(s->n, 2);
+    discover(&b, KIND_MULTICAST, NEIGHBOR_SEEN + 1);
+    assert_int_equal(s->n, 3);
+    guest_control(&a, &rig, &bye, 0);
+    assert_null(rig_member(&rig, &a));
+    assert_true(router_engine_shunned(rig.re, &s));
+    assert_int_equal(s->n, 1);
+    assert_true(is_shunned(&b, KIND_MULTICAST));
+}
+
 /* A host that does duplicate address detection starts a thousand times, each time from another port
  * or after its member timed out, and asks three times for each address, with nonces (enhanced DAD,
  * RFC 7527) and without: no answer that would call one a duplicate, nothing of its own comes back,
@@ -508,6 +610,9 @@ int main(void)
         RIG_ROW(R28_a_thousand_starts),
         RIG_ROW(R18_H53_answers_have_a_rate),
         RIG_ROW(R18_H53_what_is_looked_at_has_a_rate),
+        RIG_ROW(R18_H53_a_flood_is_not_received),
+        RIG_ROW(R18_H53_forged_floods_shun_nobody),
+        RIG_ROW(R18_H53_what_is_shunned_goes_with_the_member),
         RIG_ROW(R3_R31_adverts_of_neighbors),
         RIG_ROW(R31_new_address_by_unsolicited_na),
         RIG_ROW(R6_R7_options),

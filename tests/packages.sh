@@ -10,6 +10,7 @@ PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config libsodium-dev libev-d
 PACKAGES_TEST=(libcmocka-dev iproute2 iputils-ping ndisc6 nftables conntrack curl procps ethtool python3 python3-pytest
     python3-scapy thc-ipv6 radvdump radvd traceroute mtr-tiny dpkg-dev file)
 PACKAGES_PACKAGE=(dpkg-dev file debootstrap iproute2 curl python3)
+PACKAGES_LIVE=("${PACKAGES_PACKAGE[@]}" systemd-container procps)
 PACKAGES_FUZZ=(clang libclang-rt-14-dev llvm-14 libcmocka-dev python3)
 PACKAGES_CI=(clang-format clang-tidy "${PACKAGES_FUZZ[@]}")
 PACKAGES_BENCH=(iproute2 iputils-ping iperf3 gcc ethtool openssl python3 fastd n2n tinc openvpn vtun wireguard-go wireguard-tools

@@ -3,6 +3,8 @@
 #include "router_world.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "ip.h"
 
@@ -11,8 +13,9 @@
 /* What is kept of a world: the engine's memory, and the rest but for the last packets of guests. */
 struct kept {
     struct router_world *now;
-    uint8_t *mem;
-    size_t mem_len;
+    uint8_t *map; /* map_len octets; the engine's are its last */
+    size_t map_len;
+    int fd; /* what they are to be again */
     struct rig r;
     struct guest g[GUESTS];
 };
@@ -29,6 +32,34 @@ static void configure(struct router_config *c, unsigned variant)
     c->everyone = variant == 3;
 }
 
+/* Octets that a file holds, with a page behind them that may not be touched. */
+static uint8_t *lend(struct kept *k, size_t n)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    n = (n + 63) & ~(size_t)63;
+    k->map_len = (n + page - 1) / page * page;
+    k->fd = memfd_create("engine", MFD_CLOEXEC);
+    FUZZ_CHECK(k->fd >= 0 && ftruncate(k->fd, (off_t)k->map_len) == 0);
+    k->map = mmap(NULL, k->map_len + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    FUZZ_CHECK(k->map != MAP_FAILED);
+    FUZZ_CHECK(mmap(k->map, k->map_len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, k->fd, 0) ==
+               k->map);
+    return k->map + k->map_len - n;
+}
+
+/* From now on what is written goes to copies of the pages, which put_back() drops. */
+static void keep(const struct kept *k)
+{
+    FUZZ_CHECK(mmap(k->map, k->map_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, k->fd,
+                    0) == k->map);
+}
+
+static void put_back(const struct kept *k)
+{
+    FUZZ_CHECK(madvise(k->map, k->map_len, MADV_DONTNEED) == 0);
+}
+
 static void build(struct kept *k, unsigned variant)
 {
     static const char *const ip[GUESTS] = { "198.51.100.1", "198.51.100.2", "203.0.113.3",
@@ -39,6 +70,8 @@ static void build(struct kept *k, unsigned variant)
     k->now = w;
     rig_defaults(&w->r);
     configure(&w->r.conf, variant);
+    router_config_finish(&w->r.conf);
+    w->r.lent = lend(k, router_engine_bytes(&w->r.conf));
     rig_start(&w->r);
     for (unsigned i = 0; i < GUESTS; i++) {
         guest_init(&w->g[i], &w->r, i, ip[i], (uint16_t)(4000 + i));
@@ -47,8 +80,7 @@ static void build(struct kept *k, unsigned variant)
     }
     rig_wait(&w->r, 2 * NS_PER_S);
     rig_notices(&w->r, NOTICE_LOGIN, NULL);
-    k->mem_len = router_engine_bytes(&w->r.conf);
-    k->mem = fuzz_exact(w->r.mem, k->mem_len);
+    keep(k);
     k->r = w->r;
     memcpy(k->g, w->g, sizeof(k->g));
 }
@@ -62,7 +94,7 @@ struct router_world *world_get(unsigned variant)
     if (!k->now)
         build(k, variant % WORLDS);
     struct router_world *w = k->now;
-    memcpy(w->r.mem, k->mem, k->mem_len);
+    put_back(k);
     w->r = k->r;
     for (unsigned i = 0; i < GUESTS; i++)
         memcpy(&w->g[i], &k->g[i], offsetof(struct guest, got));

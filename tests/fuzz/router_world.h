@@ -2,7 +2,8 @@
 /* router_world.h - a router with three live members, put back to the same state for each input
  *
  * DOC: logging in costs a thousand times what a packet does, so it is done once: the engine's
- * memory, the clock and the members' keys are kept and copied back. What must hold after every call
+ * memory, the clock and the members' keys are kept and put back (the memory by the kernel, page by
+ * page: most of it is tables that an input hardly touches). What must hold after every call
  * is checked here: the engine's tables agree (tests/router/check.c), answers are no longer than
  * what drew them (rig_run), and whoever delivers a packet owns its source (world_take).
  */

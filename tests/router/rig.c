@@ -68,7 +68,7 @@ void rig_start(struct rig *r)
 {
     router_config_finish(&r->conf);
     size_t n = (router_engine_bytes(&r->conf) + 63) & ~(size_t)63;
-    r->mem = aligned_alloc(64, n);
+    r->mem = r->lent ? r->lent : aligned_alloc(64, n);
     r->buf = calloc(BURST_MAX, sizeof(*r->buf));
     r->out.dg = calloc(RIG_OUT, sizeof(*r->out.dg));
     r->out.pk = calloc(RIG_OUT, sizeof(*r->out.pk));
@@ -76,7 +76,8 @@ void rig_start(struct rig *r)
     r->out.arena = aligned_alloc(64, ROUTER_ARENA);
     r->out.arena_len = ROUTER_ARENA;
     assert_true(r->mem && r->buf && r->out.dg && r->out.pk && r->out.arena);
-    memset(r->mem, 0, n);
+    if (!r->lent)
+        memset(r->mem, 0, n);
     r->re = router_engine_init(r->mem, &r->conf, r->now, &r->e);
     router_check(r->re);
 }
@@ -84,7 +85,8 @@ void rig_start(struct rig *r)
 void rig_free(struct rig *r)
 {
     router_check(r->re);
-    free(r->mem);
+    if (!r->lent)
+        free(r->mem);
     free(r->buf);
     free(r->out.dg);
     free(r->out.pk);

@@ -27,6 +27,7 @@
 struct rig {
     struct router_config conf;
     struct router_client clients[RIG_LISTED];
+    void *lent; /* NULL, or zeroed memory for the engine, 64-octet aligned, that is not freed */
     void *mem;
     struct router_engine *re;
     struct entropy e;

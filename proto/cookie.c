@@ -90,6 +90,11 @@ void cookie_jar_turn(struct cookie_jar *j, mono_ns now, struct entropy *e)
     }
 }
 
+bool cookie_mac2_there(const uint8_t *login)
+{
+    return !sodium_is_zero(login + MAC2_OFF, MAC12_LEN);
+}
+
 bool cookie_mac1_ok(const struct cookie_jar *j, const uint8_t *login)
 {
     uint8_t want[MAC12_LEN];
@@ -103,7 +108,7 @@ bool cookie_mac2_ok(const struct cookie_jar *j, const uint8_t *login, struct end
     uint8_t cookie[COOKIE_LEN], want[MAC12_LEN];
     bool good = false;
 
-    if (sodium_is_zero(login + MAC2_OFF, MAC12_LEN))
+    if (!cookie_mac2_there(login))
         return false; /* what a LOGIN without a cookie has there: most of a flood */
     for (unsigned i = 0; i < 2; i++) {
         cookie_of(cookie, j->secret[i], from);

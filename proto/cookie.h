@@ -40,6 +40,9 @@ void cookie_jar_init(struct cookie_jar *j, const uint8_t *router_key, mono_ns no
  * cookies are made or checked. */
 void cookie_jar_turn(struct cookie_jar *j, mono_ns now, struct entropy *e);
 
+/* cookie_mac2_there() - does @login, LOGIN_LEN octets, say that it has a cookie? */
+bool cookie_mac2_there(const uint8_t *login);
+
 /* cookie_mac1_ok() - @login: LOGIN_LEN octets */
 bool cookie_mac1_ok(const struct cookie_jar *j, const uint8_t *login);
 

@@ -31,9 +31,11 @@
 #define LEASE_LIFE         (3600 * NS_PER_S)
 
 /* login under load (DESIGN 8) */
-#define LOOKS_PER_S  1000u           /* LOGINs from new addresses, beyond limits: logins_per_s */
-#define ASKED_MEMORY (16 * NS_PER_S) /* an address that sent a LOGIN this recently is not new */
-#define CROWD_LIFE   (1 * NS_PER_S)  /* cookies are demanded so long after a LOGIN too many */
+#define LOOKS_PER_S   1000u           /* LOGINs from new addresses, beyond limits: logins_per_s */
+#define ASKED_MEMORY  (16 * NS_PER_S) /* an address that sent a LOGIN this recently is not new */
+#define LOOKS_IN_VAIN 2u              /* COOKIEs to an address that does not use them */
+#define VAIN_MEMORY   (64 * NS_PER_S) /* so long it draws no more */
+#define CROWD_LIFE    (1 * NS_PER_S)  /* cookies are demanded so long after a LOGIN too many */
 
 /* keepalive */
 #define KEEPALIVE_DEFAULT_S 20u

@@ -403,14 +403,16 @@ static bool place_take(const struct admit *ad, struct rate_by_place *r, be32 ip,
            rate_by_ip_take(&r->net, net, all, all, now);
 }
 
-/* A cookie is the only thing a stranger can make us send; an address gets few of them. */
-static void give_cookie(struct admit *ad, const struct dgram *d, mono_ns now, struct entropy *e,
+/* A cookie is the only thing a stranger can make us send; an address gets few of them. Return: it
+ * gets one */
+static bool give_cookie(struct admit *ad, const struct dgram *d, mono_ns now, struct entropy *e,
                         uint8_t *reply, size_t *ret_len)
 {
     if (!place_take(ad, ad->cookies, d->peer.ip, now))
-        return;
+        return false;
     cookie_answer(&ad->jar, d->p, d->peer, e, reply);
     *ret_len = COOKIE_MSG_LEN;
+    return true;
 }
 
 static void note_unknown(struct admit *ad, const struct hs_responder *hs, struct endpoint ep)
@@ -464,7 +466,7 @@ static enum drop handle(struct admit *ad, const struct dgram *d, const struct me
         goto out;
     }
     if (!inside && needs_cookie(ad, &hs, d->peer)) {
-        give_cookie(ad, d, now, e, reply, ret_len);
+        (void)give_cookie(ad, d, now, e, reply, ret_len);
         drop = DROP_LOGIN_STALE;
         goto out;
     }
@@ -482,12 +484,25 @@ out:
     return drop;
 }
 
-/* An address that asked before costs nobody else's look. */
-static bool worth_a_look(struct admit *ad, be32 ip, mono_ns now)
+/* An address that asked before costs nobody else's look, unless nothing ever comes of it. What says
+ * that it has a cookie may be wrong once more than what does not: the cookie that was lost on the
+ * way to a client is followed by another. */
+static bool worth_a_look(struct admit *ad, const struct dgram *d, mono_ns now)
 {
     uint32_t per_s = ad->conf->logins_per_s + LOOKS_PER_S;
+    unsigned bear = LOOKS_IN_VAIN + cookie_mac2_there(d->p);
 
-    return seen_before(ad->asked, ip, now) || bucket_take(&ad->looks, per_s, per_s, now);
+    if (seen_before(ad->asked, d->peer.ip, now) &&
+        (seen_in_vain(ad->asked, d->peer.ip) < bear || seen_proven(ad->asked, d->peer.ip)))
+        return true;
+    return bucket_take(&ad->looks, per_s, per_s, now);
+}
+
+/* Many may be behind one address: when one of them has proved it, the others need not. */
+static void in_vain(struct admit *ad, be32 ip)
+{
+    if (!seen_proven(ad->asked, ip))
+        seen_note_vain(ad->asked, ip);
 }
 
 /* May one without MAC2 be opened? Each counts, also when none is: so a flood is known to go on. */
@@ -510,20 +525,29 @@ static bool proven_take(struct admit *ad, be32 ip, mono_ns now)
     return place_take(ad, ad->proven_from, ip, now) && bucket_take(&ad->proven, per_s, per_s, now);
 }
 
+void admit_prefetch(const struct admit *ad, be32 ip)
+{
+    seen_prefetch(ad->asked, ip);
+}
+
 enum drop admit_datagram(struct admit *ad, const struct dgram *d, mono_ns now, struct entropy *e,
                          uint8_t *reply, size_t *ret_len)
 {
     *ret_len = 0;
-    if (!worth_a_look(ad, d->peer.ip, now))
+    if (!worth_a_look(ad, d, now))
         return DROP_LOGIN_RATE;
-    if (!cookie_mac1_ok(&ad->jar, d->p))
+    if (!cookie_mac1_ok(&ad->jar, d->p)) {
+        in_vain(ad, d->peer.ip);
         return DROP_MAC1;
+    }
     cookie_jar_turn(&ad->jar, now, e);
     if (cookie_mac2_ok(&ad->jar, d->p, d->peer)) {
+        seen_note_proven(ad->asked, d->peer.ip);
         if (!proven_take(ad, d->peer.ip, now))
             return DROP_LOGIN_RATE;
     } else if (!calm(ad, now)) {
-        give_cookie(ad, d, now, e, reply, ret_len);
+        if (give_cookie(ad, d, now, e, reply, ret_len))
+            in_vain(ad, d->peer.ip);
         return DROP_MAC2;
     }
     return handle(ad, d, NULL, now, e, reply, ret_len);
@@ -612,6 +636,7 @@ bool admit_confirm(struct admit *ad, uint32_t ref, const struct dgram *from, mon
     m->local = from->local;
     m->sock = from->sock;
     m->heard = now;
+    seen_note_proven(ad->asked, from->peer.ip);
     tentative_drop(ad, t, true);
     *ret_m = m;
     return true;

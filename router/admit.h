@@ -17,7 +17,8 @@
  * asked before (seen.h); MAC1; a COOKIE, limited by place; MAC2; the handshake. While LOGINs exceed
  * `logins_per_s` none is opened without MAC2. Above LOOKS_PER_S more of them, one from an address
  * that did not ask within ASKED_MEMORY is dropped unread: a client asks again after LOGIN_TIMEOUT,
- * a forged source that is drawn from millions does not.
+ * a forged source that is drawn from millions does not. So is one from an address that did ask and
+ * drew LOOKS_IN_VAIN COOKIEs that nobody there used: a client uses the first that reaches it.
  *
  * Which MAC: that of the key's live member; its lease; the one computed from the endpoint. Only the
  * last can collide: then the client is told to move, MAC_TAKEN_TRIES times, after which a MAC is
@@ -72,7 +73,7 @@ struct admit {
     struct bucket looks; /* LOGINs a second from addresses that are new */
     struct bucket all, proven;         /* LOGINs a second: without, and with a valid MAC2 */
     mono_ns crowded;                   /* no handshake without MAC2 until then */
-    struct seen_ips *asked;            /* addresses a LOGIN came from */
+    struct seen_ips *asked;            /* addresses LOGINs came from, what came of them */
     struct rate_by_place *cookies;     /* sent */
     struct rate_by_place *proven_from; /* LOGINs with a valid MAC2 */
     bool uplink_up;                    /* clients are told of a default route */
@@ -84,6 +85,9 @@ size_t admit_bytes(const struct router_config *c);
 void admit_init(struct admit *ad, void *mem, const struct router_config *c,
                 const struct roster *roster, struct members *ms, struct bindings *b,
                 struct notices *notices, const uint8_t *hash_key, mono_ns now, struct entropy *e);
+
+/* admit_prefetch() - a LOGIN from @ip will be given to admit_datagram() in a moment */
+void admit_prefetch(const struct admit *ad, be32 ip);
 
 /* admit_datagram() - a LOGIN from outside (wire_peek() accepted it, the source endpoint is
  * plausible)

@@ -491,6 +491,8 @@ void router_engine_udp(struct router_engine *re, mono_ns now, struct entropy *e,
             engine_drop(re, DROP_SOURCE_EP);
             type[i] = DROPPED;
         }
+        if (type[i] == WIRE_LOGIN)
+            admit_prefetch(&re->admit, in[i].peer.ip);
     }
     prefetch_members(re, in, type, n);
     o.n = 0;

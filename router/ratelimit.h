@@ -19,7 +19,7 @@ struct bucket {
 /* bucket_take() - one token of a bucket that holds @burst and gets @per_s a second; starts full */
 bool bucket_take(struct bucket *b, uint32_t per_s, uint32_t burst, mono_ns now);
 
-#define RATE_BUCKETS 1024u
+#define RATE_BUCKETS 16384u
 
 struct rate_by_ip {
     struct bucket bucket[RATE_BUCKETS];

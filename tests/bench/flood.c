@@ -7,14 +7,16 @@
  * the clock starts and sent round; only addresses, ports and checksums are made while it runs. It
  * hears nothing: who runs it counts what comes back at the interface.
  *
- *   flood DESTINATION PORT SOURCES BITS KIND COUNT RATE ROUTER_KEY [KEY_FILE]
+ *   flood DESTINATION PORT SOURCES BITS[:N] KIND COUNT RATE ROUTER_KEY [KEY_FILE]
  *
  * SOURCES/BITS: a random address below this prefix is claimed by each datagram (32: always this
- * one). RATE: datagrams a second, 0 as fast as possible. KIND:
+ * one); with N, one of N, the same in every run, in turns. RATE: datagrams a second, 0 as fast as
+ * possible. KIND:
  *   junk     a mix of which nothing is well-formed DATA: random octets of every length 0..1472,
  *            truncated LOGINs, LOGINs with one bit flipped before MAC2 (so with a wrong MAC1), DATA
  *            with a wrong head or length, well-formed LOGIN_REPLY, COOKIE and NUDGE
  *   login    LOGINs with a valid MAC1; sealed by a key that the router does not know
+ *   mac2     the same with random octets for MAC2
  *   genuine  LOGINs of the client whose private key is in KEY_FILE, never confirmed
  *   data     well-formed DATA, 32 octets, for indices that are hardly anybody's
  *
@@ -142,6 +144,8 @@ static void make(const char *kind, const uint8_t *router_key, const char *key_fi
             k->len = DATA_MIN_LEN;
         } else {
             make_login(k, &self, router_key, &purse);
+            if (strcmp(kind, "mac2") == 0)
+                randombytes_buf(k->p + LOGIN_LEN - MAC12_LEN, MAC12_LEN);
         }
     }
 }
@@ -180,6 +184,30 @@ static void put_headers(uint8_t *h, const struct packet *k, uint32_t src, uint32
     be16_store(h + 26, (uint16_t)(s == 0xffff ? 0xffff : ~s));
 }
 
+struct sources {
+    uint32_t base, low; /* low: the bits that are drawn */
+    uint32_t n;         /* 0: drawn anew each time */
+};
+
+static struct sources sources_of(struct in_addr base, const char *text)
+{
+    char *end;
+    unsigned long bits = strtoul(text, &end, 10);
+    uint32_t low = bits >= 32 ? 0 : UINT32_MAX >> bits;
+
+    return (struct sources){ .base = ntohl(base.s_addr) & ~low,
+                             .low = low,
+                             .n = *end == ':' ? (uint32_t)strtoul(end + 1, NULL, 10) : 0 };
+}
+
+/* The source of datagram @i. The odd factor scatters 0..n-1, two alike only among millions. */
+static uint32_t source(const struct sources *s, uint64_t i)
+{
+    uint32_t drawn = s->n ? (uint32_t)(i % s->n) * UINT32_C(2654435761) >> 3 : rnd();
+
+    return s->base | (drawn & s->low);
+}
+
 static void pause_until(mono_ns when)
 {
     mono_ns now = mono_now();
@@ -194,7 +222,7 @@ static void pause_until(mono_ns when)
 int main(int argc, char **argv)
 {
     struct sockaddr_in to = { .sin_family = AF_INET };
-    struct in_addr base;
+    struct in_addr base = { 0 };
     uint8_t router_key[KEY_LEN], head[BURST][HDRS];
     struct iovec iov[BURST][2];
     struct mmsghdr m[BURST];
@@ -203,14 +231,13 @@ int main(int argc, char **argv)
     if (argc < 9 || sodium_init() < 0 || inet_pton(AF_INET, argv[1], &to.sin_addr) != 1 ||
         inet_pton(AF_INET, argv[3], &base) != 1 ||
         !key_from_text(router_key, argv[8], strlen(argv[8])))
-        die("usage: flood DESTINATION PORT SOURCES BITS junk|login|genuine|data COUNT RATE "
-            "ROUTER_KEY [KEY_FILE]");
+        die("usage: flood DESTINATION PORT SOURCES BITS[:N] junk|login|mac2|genuine|data COUNT "
+            "RATE ROUTER_KEY [KEY_FILE]");
     randombytes_buf(&seed, sizeof(seed));
     seed |= 1;
     uint16_t port = (uint16_t)strtoul(argv[2], NULL, 10);
-    unsigned bits = (unsigned)strtoul(argv[4], NULL, 10);
+    struct sources from = sources_of(base, argv[4]);
     uint64_t count = strtoull(argv[6], NULL, 10), rate = strtoull(argv[7], NULL, 10);
-    uint32_t low = bits >= 32 ? 0 : UINT32_MAX >> bits;
     make(argv[5], router_key, argc > 9 ? argv[9] : NULL);
     for (unsigned i = 0; i < POOL; i++)
         pool[i].sum = sum_of(pool[i].p, pool[i].len);
@@ -224,8 +251,7 @@ int main(int argc, char **argv)
         unsigned n = count - sent < BURST ? (unsigned)(count - sent) : BURST;
         for (unsigned i = 0; i < n; i++) {
             struct packet *k = &pool[(sent + i) % POOL];
-            put_headers(head[i], k, (ntohl(base.s_addr) & ~low) | (rnd() & low),
-                        ntohl(to.sin_addr.s_addr), port);
+            put_headers(head[i], k, source(&from, sent + i), ntohl(to.sin_addr.s_addr), port);
             iov[i][0] = (struct iovec){ head[i], HDRS };
             iov[i][1] = (struct iovec){ k->p, k->len };
             m[i].msg_hdr = (struct msghdr){

@@ -18,6 +18,7 @@ octets  each exchange of the protocol before authentication: octets of UDP paylo
 flow    a round measures the stream twice, in turn first and second: once while l sends --rate LOGINs a second with a
         valid MAC1 from forged sources, once while l sends the very same to a port of another address of r that nobody
         listens on. So l and the kernel below UDP are equally busy, and what is left is the router's work.
+        --sources N: the forged addresses are the same N in turns; --kind mac2: with random octets for MAC2.
 logins  d starts 20 times while the flood goes on: time from its start to its login, and to its login without a flood.
         Each time from another address, as the router remembers for a while who asked.
 """
@@ -57,10 +58,10 @@ class Scene:
                 return x["counter"]["packets"], x["counter"]["bytes"] - HEADERS * x["counter"]["packets"]
         raise AssertionError("no counter")
 
-    def flood(self, kind, count, rate, to=None, source=None):
+    def flood(self, kind, count, rate, to=None, source=None, sources=0):
         """Starts the sender; its end is told by done()"""
         ip, port = to or ("198.18.0.1", 6464)
-        src, bits = (source, 32) if source else (FORGED, BITS)
+        src, bits = (source, 32) if source else (FORGED, f"{BITS}:{sources}" if sources else BITS)
         argv = ["taskset", "-c", "1", os.path.join(os.environ["SIXTAP_BUILD"], "tests/flood"), ip, str(port), src, str(bits),
                 kind, str(int(count)), str(int(rate)), self.lab.key("router", "sixtap-router"),
                 os.path.join(self.lab.dir, "l.key")]
@@ -131,7 +132,8 @@ def one(s, closed, args):
     """Mbit/s of the stream, LOGINs a second, CPU seconds a second of router, what came back a second"""
     span = args.seconds + 2
     heard, cpu, began = s.back()[0], cpu_of(s.r.proc.pid), time.monotonic()
-    flood = s.flood("login", args.rate * span, args.rate, to=(s.l.gateway, CLOSED) if closed else None)
+    flood = s.flood(args.kind, args.rate * span, args.rate, to=(s.l.gateway, CLOSED) if closed else None,
+                    sources=args.sources)
     out = s.c.ns.run("iperf3", "-6", "-c", s.b_addr, "-t", str(args.seconds), "-O", "1", "-J", timeout=60).stdout
     busy = (cpu_of(s.r.proc.pid) - cpu) / (time.monotonic() - began)
     sent = done(flood)
@@ -163,10 +165,10 @@ def logins(args):
         d, n = lab.client("d", where, start=False), 0
         for name, rate in (("quiet", 0), (f"under {args.rate} LOGINs/s", args.rate)):
             took = []
-            flood = s.flood("login", rate * 200, rate) if rate else None
+            flood = s.flood(args.kind, rate * 200, rate, sources=args.sources) if rate else None
             before = s.r.status()["udp"]["rx_datagrams"]
-            while s.r.status()["udp"]["rx_datagrams"] < before + 2 * rate:
-                time.sleep(0.1)  # until it is under way
+            while s.r.status()["udp"]["rx_datagrams"] < before + args.lead * rate:
+                time.sleep(0.1)  # until it is under way, and the router knows addresses that come again
             for _ in range(args.logins):
                 n += 1
                 lab.also_at(where, f"203.0.113.{n}")
@@ -200,6 +202,9 @@ def main():
     ap.add_argument("--seconds", type=int, default=3)  # iperf3 takes whole ones; 0 is for ever
     ap.add_argument("--rate", type=int, default=50_000)
     ap.add_argument("--logins", type=int, default=20)
+    ap.add_argument("--lead", type=int, default=5, help="seconds of flood before the first login")
+    ap.add_argument("--sources", type=int, default=0, help="so many forged addresses, in turns; 0: a new one each time")
+    ap.add_argument("--kind", default="login", choices=("login", "mac2"))
     args = ap.parse_args()
     os.environ["SIXTAP_BUILD"] = os.path.abspath(args.build)
     global Lab

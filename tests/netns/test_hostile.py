@@ -13,6 +13,7 @@ import random
 import re
 import socket
 import struct
+import subprocess
 import time
 
 from lab import PORT, ROUTER4, ROUTER6, Lab, Spoofer, wait_for
@@ -312,3 +313,40 @@ def test_data_in_a_members_name():
         flow.wait_more(20)
         assert flow.missing() == [], "a login is tried, nothing is lost meanwhile"
         assert r.member("a")["endpoint"] == endpoint
+
+
+def test_forged_logins_that_come_again():  # H23
+    """2 000 forged addresses ask 5 000 times a second, with a valid MAC1, and never use a COOKIE: after two of them to each the
+    router looks at no more of their LOGINs than at those of strangers. Another client logs in meanwhile."""
+    looks, sources, count = 1000 + 20, 2000, 40000
+    with Lab() as lab:
+        r = lab.router(clients=["a", "b"], extra="limits: { logins_per_s: 20 }\n")
+        a = lab.client("a", lab.public("a")).wait_up()
+        evil = lab.public("evil")
+        lab.r.ip(f"route add 100.64.0.0/10 via {evil.addr4}")
+        for dev in ("all", evil.at_r):
+            lab.r.sysctl(f"net/ipv4/conf/{dev}/rp_filter", 0)
+        began, before = time.monotonic(), r.status()["drops"]
+
+        def dropped(why):
+            return r.status()["drops"][why] - before[why]
+
+        with evil.enter():
+            flood = subprocess.Popen([lab.program("tests/flood"), ROUTER4, str(PORT), "100.64.0.0", f"10:{sources}",
+                                      "login", str(count), "5000", lab.key("router", "sixtap-router")])
+        try:
+            wait_for("each address to have asked four times", lambda: dropped("mac2") + dropped("login_rate") > 4 * sources)
+            b = lab.client("b", lab.public("b")).wait_up()
+            assert a.ns.ping(b.address()) == 1
+            assert flood.wait(timeout=60) == 0
+        finally:
+            flood.kill()
+            flood.wait()
+        wait_for("the last of them", lambda: (n := dropped("login_rate")) > 0 and n == dropped("login_rate"))
+        seconds = time.monotonic() - began
+        assert dropped("login_rate") > sources
+        assert dropped("mac2") < 2 * sources + looks * (seconds + 1) + 50 < count, "looked at"
+        b.kill()
+        since = len(b.log())
+        b.start()
+        b.wait_log("logged in after", since)

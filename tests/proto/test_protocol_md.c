@@ -221,6 +221,8 @@ static const struct number {
     N(LEASE_LIFE),
     N(LOOKS_PER_S),
     N(ASKED_MEMORY),
+    N(LOOKS_IN_VAIN),
+    N(VAIN_MEMORY),
     N(CROWD_LIFE),
     N(KEEPALIVE_DEFAULT_S),
     N(KEEPALIVE_MIN_S),

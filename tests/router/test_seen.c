@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_seen.c - addresses that asked a short while ago, beside a list of all that did (H23) */
+/* test_seen.c - addresses that asked a short while ago, in vain or not, beside lists of all that
+ * did (H23) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -119,14 +120,164 @@ static void the_key_counts(void **state)
     assert_non_null(t);
     t->hash_key[0] = 9;
     for (uint32_t i = 0; i < 200; i++) {
-        memset(s->word, 0, sizeof(s->word));
-        memset(t->word, 0, sizeof(t->word));
+        memset(s->asked, 0, sizeof(s->asked));
+        memset(t->asked, 0, sizeof(t->asked));
         seen_before(s, be32_of(i), T0);
         seen_before(t, be32_of(i), T0);
-        same += memcmp(s->word, t->word, sizeof(s->word)) == 0;
+        same += memcmp(s->asked, t->asked, sizeof(s->asked)) == 0;
     }
     free(t);
     assert_int_equal(same, 0);
+}
+
+/* ---- what was in vain, who is there ---- */
+
+static void pass(mono_ns now) /* somebody else asks, so time passes */
+{
+    seen_before(s, be32_of(0xCB007101), now);
+}
+
+static void counts(void **state)
+{
+    static const unsigned want[] = { 0, 1, 2, SEEN_VAIN_FULL, SEEN_VAIN_FULL, SEEN_VAIN_FULL };
+    be32 a = be32_of(0xC6336407), other = be32_of(0xC6336408);
+
+    (void)state;
+    pass(T0);
+    for (unsigned i = 0; i < N(want); i++) {
+        assert_int_equal(seen_in_vain(s, a), want[i]);
+        seen_note_vain(s, a);
+    }
+    assert_int_equal(seen_in_vain(s, other), 0);
+    assert_int_equal(s->n_vain, 1);
+    assert_false(seen_proven(s, a));
+    seen_note_proven(s, a);
+    assert_true(seen_proven(s, a));
+    assert_false(seen_proven(s, other));
+}
+
+static void how_long(void **state)
+{
+    static const struct {
+        const char *name;
+        mono_ns first, second; /* in vain, and proven */
+        mono_ns now;
+        unsigned in_vain;
+        bool proven;
+    } row[] = {
+        { "at once", 0, 0, 0, 2, true },
+        { "just within the memory", 0, 0, VAIN_MEMORY - 1, 2, true },
+        { "in the next turn", 0, 0, VAIN_MEMORY, 2, true },
+        { "twice the memory later", 0, 0, 2 * VAIN_MEMORY, 0, false },
+        { "counted on in the next turn", 0, VAIN_MEMORY, VAIN_MEMORY + 1, 2, true },
+        { "and remembered by it", 0, VAIN_MEMORY, 2 * VAIN_MEMORY + 1, 2, true },
+        { "to its end", 0, VAIN_MEMORY, 3 * VAIN_MEMORY, 0, false },
+        { "begun anew", 0, 2 * VAIN_MEMORY, 2 * VAIN_MEMORY, 1, true },
+        { "a day later", 0, 0, 86400 * NS_PER_S, 0, false },
+    };
+    be32 a = be32_of(0xC6336407);
+
+    (void)state;
+    for (unsigned i = 0; i < N(row); i++) {
+        mono_ns start = T0 + i * 172800 * NS_PER_S;
+        pass(start);
+        pass(start + row[i].first);
+        seen_note_vain(s, a);
+        seen_note_proven(s, a);
+        pass(start + row[i].second);
+        seen_note_vain(s, a);
+        seen_note_proven(s, a);
+        pass(start + row[i].now);
+        if (seen_in_vain(s, a) != row[i].in_vain || seen_proven(s, a) != row[i].proven)
+            fail_msg("%s: %u", row[i].name, seen_in_vain(s, a));
+    }
+}
+
+/* An address that was in vain to the full is let go after twice the memory, whatever comes in its
+ * name meanwhile. */
+static void full_comes_to_an_end(void **state)
+{
+    be32 a = be32_of(0xC6336407);
+
+    (void)state;
+    pass(T0);
+    for (mono_ns t = T0; t < T0 + 2 * VAIN_MEMORY; t += NS_PER_S) {
+        pass(t);
+        if (t > T0 + 3 * NS_PER_S)
+            assert_int_equal(seen_in_vain(s, a), SEEN_VAIN_FULL);
+        seen_note_vain(s, a);
+    }
+    pass(T0 + 2 * VAIN_MEMORY);
+    assert_int_equal(seen_in_vain(s, a), 0);
+}
+
+/* No count within the memory is forgotten, nothing older than twice that is remembered, and hardly
+ * anybody is taken for another. */
+static void counts_beside_a_list(void **state)
+{
+    static struct {
+        mono_ns at[SEEN_VAIN_FULL]; /* when it was counted, newest first */
+        mono_ns proven;
+    } know[ADDRESSES];
+    unsigned wrong = 0, looked = 0;
+    mono_ns now = T0;
+
+    (void)state;
+    for (unsigned round = 0; round < rig_rounds(300000); round++) {
+        uint32_t i = rnd() % (round % 3 ? 500 : ADDRESSES);
+        be32 ip = be32_of(0x0A000000 + i * 7919);
+        unsigned least = 0, most = 0;
+        now += rnd() % (rnd() % 1000 ? NS_PER_MS : 3 * VAIN_MEMORY / 2);
+        pass(now);
+        for (unsigned k = 0; k < SEEN_VAIN_FULL; k++) {
+            mono_ns age = know[i].at[k] ? now - know[i].at[k] : NEVER;
+            least += age < VAIN_MEMORY;
+        }
+        if (know[i].at[0] && now - know[i].at[0] < 2 * VAIN_MEMORY)
+            most = SEEN_VAIN_FULL; /* the younger filter goes on from the older one */
+        unsigned n = seen_in_vain(s, ip);
+        assert_true(n >= least);
+        wrong += n > most;
+        looked++;
+        if (n == SEEN_VAIN_FULL) /* it is not counted on */
+            continue;
+        mono_ns age = know[i].proven ? now - know[i].proven : NEVER;
+        if (age < VAIN_MEMORY)
+            assert_true(seen_proven(s, ip));
+        wrong += age >= 2 * VAIN_MEMORY && seen_proven(s, ip);
+        if (rnd() % 4 == 0) {
+            know[i].proven = now;
+            seen_note_proven(s, ip);
+        }
+        if (rnd() % 2) {
+            seen_note_vain(s, ip);
+            memmove(know[i].at + 1, know[i].at, sizeof(know[i].at) - sizeof(know[i].at[0]));
+            know[i].at[0] = now;
+        }
+    }
+    assert_true(wrong < looked / 500);
+}
+
+/* However many addresses are in vain, somebody new is hardly ever taken for one of them. */
+static void vain_is_bounded(void **state)
+{
+    unsigned n = rig_rounds(2 * SEEN_VAIN_MAX), taken = 0, tries = 100000;
+
+    (void)state;
+    for (unsigned turn = 0; turn < 2; turn++) {
+        pass(T0 + turn * VAIN_MEMORY);
+        for (unsigned i = 0; i < n; i++) {
+            be32 ip = be32_of(0x40000000 + turn * n + i);
+            for (unsigned k = 0; k < SEEN_VAIN_FULL; k++)
+                seen_note_vain(s, ip);
+        }
+        if (n > SEEN_VAIN_MAX)
+            assert_int_equal(s->n_vain, SEEN_VAIN_MAX);
+    }
+    for (unsigned i = 0; i < tries; i++)
+        taken += seen_in_vain(s, be32_of(0xA0000000 + i)) >= LOOKS_IN_VAIN;
+    print_message("of %u new addresses %u were taken for ones in vain\n", tries, taken);
+    assert_true(taken <= tries / 150);
 }
 
 int main(void)
@@ -136,6 +287,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(beside_a_list, set_up, tear_down),
         cmocka_unit_test_setup_teardown(under_a_flood, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_key_counts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(counts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(how_long, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(full_comes_to_an_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(counts_beside_a_list, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(vain_is_bounded, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

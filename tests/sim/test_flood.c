@@ -82,6 +82,7 @@ static void login_flood(void **state)
 struct forger { /* knows the router's key, is heard from anywhere, hears nothing */
     uint8_t msg[FORGED][LOGIN_LEN];
     unsigned per_ms, at;
+    uint32_t mask; /* of the address, below 100.64.0.0/10 */
     bool active;
 };
 
@@ -94,7 +95,7 @@ static void forger_timer(struct sim *w, void *arg)
         return;
     for (unsigned i = 0; i < f->per_ms; i++) {
         uint32_t rnd = (uint32_t)sim_random(w);
-        from.ip = be32_of(0x64400000u | (rnd & 0x003fffffu)); /* 100.64.0.0/10 */
+        from.ip = be32_of(0x64400000u | (rnd & f->mask));
         from.port = be16_of((uint16_t)(1024 + sim_below(w, 60000)));
         sim_inject(w, from, sim_router_ep(w), f->msg[f->at++ % FORGED], LOGIN_LEN,
                    sim_below(w, NS_PER_MS));
@@ -102,10 +103,10 @@ static void forger_timer(struct sim *w, void *arg)
     sim_at(w, w->now + time_ms(1), forger_timer, f);
 }
 
-/* More than twice what the router looks at, from millions of addresses. Members go on and rekey; a
- * client logs in with its second LOGIN; hardly anything is sent to the forged addresses or computed
- * for them (H23). */
-static void forged_flood(void **state)
+/* More than twice what the router looks at, from forged addresses below @mask, for @lead before
+ * clients start. Members go on and rekey; a client logs in with its second LOGIN; hardly anything
+ * is sent to the forged addresses or computed for them (H23). */
+static void flood_of(uint32_t mask, mono_ns lead)
 {
     struct sim *w = sim_new(11, 4);
     static struct forger f;
@@ -115,9 +116,9 @@ static void forged_flood(void **state)
     struct hs_initiator hs;
     uint8_t secret[KEY_LEN];
 
-    (void)state;
     f = (struct forger){ /* each address is a place the world remembers */
                          .per_ms = 3,
+                         .mask = mask,
                          .active = true
     };
     sim_bytes(w, secret, sizeof(secret));
@@ -133,10 +134,10 @@ static void forged_flood(void **state)
     sim_client_start(w->client[0]);
     sim_client_start(w->client[1]);
     sim_run(w, time_s(2));
-    sim_talk(w, time_s(12));
+    sim_talk(w, lead + time_s(10));
     w->client[0]->e->tunnel.keys.rekey_at = w->now + time_s(3);
     forger_timer(w, &f);
-    sim_run(w, time_s(2));
+    sim_run(w, lead);
     uint64_t cookies = w->n_type[WIRE_COOKIE];
     mono_ns start = w->now;
     sim_client_start(w->client[2]);
@@ -160,6 +161,18 @@ static void forged_flood(void **state)
     sim_run(w, time_s(7));
     sim_all_whole(w);
     sim_free(w);
+}
+
+static void forged_flood(void **state)
+{
+    (void)state;
+    flood_of(0x003fffff, time_s(2)); /* from four millions */
+}
+
+static void forged_flood_again(void **state)
+{
+    (void)state;
+    flood_of(0x003ff801, time_s(6)); /* from 4 096 that come again, of many /24 */
 }
 
 /* ---- who is met with silence ---- */
@@ -204,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(login_flood),
         cmocka_unit_test(forged_flood),
+        cmocka_unit_test(forged_flood_again),
         cmocka_unit_test(wrong_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

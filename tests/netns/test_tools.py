@@ -15,6 +15,7 @@ lost, the router has not grown and has not talked much. That the tool did send i
 """
 
 import re
+import signal
 import time
 
 import pytest
@@ -24,6 +25,7 @@ ROUTER_MAC = fold_mac("198.18.0.1", 6464)
 ROUTER_LL = eui64("fe80::/64", ROUTER_MAC)
 RSS_ROOM = 4 << 20
 SECONDS = 0.25
+SLEEPERS = ("atk6-denial6",)
 
 
 def rss(daemon):
@@ -72,10 +74,23 @@ class Scene:
         with self.a.ns.enter(), open("/proc/thread-self/net/dev", encoding="ascii") as f:
             return next(int(x.split()[10]) for x in f if x.strip().startswith(TAP + ":"))
 
-    def attack(self, name, *argv):
-        """Runs a tool on a for SECONDS, or until it ends; how many frames left a's device."""
+    def start(self, name, *argv):
+        return self.lab.process(f"{name}-{len(self.lab.processes)}", self.a.ns, [name, *argv])
+
+    def start_sleeper(self, name, *argv):
+        """A tool that first says what it will do and then waits for seconds whether anybody objects: it goes on waiting while
+        it is stopped, and others have their turn."""
+        tool = self.start("stdbuf", "-oL", name, *argv)
+        tool.wait_log(r"(?i)control-c|ctrl")
+        tool.proc.send_signal(signal.SIGSTOP)
+        return tool
+
+    def attack(self, name, *argv, sleeper=None):
+        """Runs a tool on a, or a sleeper on, for SECONDS, or until it ends; how many frames left a's device."""
         sent = self.sent()
-        tool = self.lab.process(f"{name}-{len(self.lab.processes)}", self.a.ns, [name, *argv])
+        tool = sleeper or self.start(name, *argv)
+        if sleeper:
+            sleeper.proc.send_signal(signal.SIGCONT)
         wait_for(f"{name} to send, or end", lambda: self.sent() > sent or not tool.running())
         end = time.monotonic() + SECONDS
         while tool.running() and time.monotonic() < end:
@@ -233,9 +248,10 @@ def test_attacks(scene, part):  # R74
     s.remember()
     size = rss(s.r)
     rows = attacks(s)[part::4]
+    sleepers = {name: s.start_sleeper(*argv) for name, argv in rows if argv[0] in SLEEPERS}
     for name, argv in rows:
         log, began = len(s.r.log()), time.monotonic()
-        sent = s.attack(*argv)
+        sent = s.attack(*argv, sleeper=sleepers.get(name))
         unharmed(s, name)
         lines = s.r.log()[log:].count("\n")
         assert lines < 60 + 20 * (time.monotonic() - began), f"{name}: {lines} lines of log"

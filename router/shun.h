@@ -6,7 +6,8 @@
  * (NEIGHBOR_SEEN) floods: no host has as many neighbors to ask. What it sends in that kind under
  * that index is worth nothing until the next sweep, and here is the list of those, for a kernel
  * that drops them before they cost a wake-up, a copy and an AEAD. Other packets of that member and
- * kind are lost as well for the rest of that second; other kinds are not, and control never is.
+ * kind are lost as well for the rest of that second, and what the kernel has joined to them in one
+ * run; other kinds, control among them, are not.
  *
  * Only what was authentic is counted, so nobody brings another's index here, and who forges it
  * loses what is forged. Best effort: what has no place here, SHUN_MAX at one time, and what the

@@ -123,25 +123,34 @@ static int open_reach(const struct router_config *c, const uint8_t *hash_key, st
     return reach_open(&rc, hash_key, &u->reach);
 }
 
-/* What clients send to elsewhere leaves with an address of the host. The rule counts on nothing but
- * the prefix and the device, so it holds when the WAN changes.
- * @before: the segment's prefix until now, which some still use; NULL: there was none */
-static int translate(struct nft *nat, const struct router_config *c, const struct prefix *before)
+#define NAT_RULE_LEN 128u /* octets of one rule at the most: a prefix and the device's name */
+
+static int nat_rule(char *out, size_t cap, const char *device, struct prefix p)
 {
-    char rules[512], prefix[IP6_TEXT_LEN], old[IP6_TEXT_LEN];
+    char text[IP6_TEXT_LEN];
 
-    if (!before) /* the same line twice does no harm */
-        before = &c->prefix;
+    return snprintf(out, cap, "ip6 saddr %s/%u oifname != \"%s\" masquerade\n",
+                    ip6_text(text, p.addr), p.len, device);
+}
 
-    snprintf(rules, sizeof(rules),
-             "chain postrouting {\n"
-             "type nat hook postrouting priority srcnat\n"
-             "ip6 saddr %s/%u oifname != \"%s\" masquerade\n"
-             "ip6 saddr %s/%u oifname != \"%s\" masquerade\n"
-             "}\n",
-             ip6_text(prefix, c->prefix.addr), c->prefix.len, c->uplink_device,
-             ip6_text(old, before->addr), before->len, c->uplink_device);
-    return nft_replace(nat, rules);
+/* What clients send to elsewhere leaves with an address of the host; those that still use a former
+ * prefix of the segment (u->former) are translated like the others. A rule counts on nothing but
+ * its prefix and the device, so it holds when the WAN changes. */
+static int translate(const struct uplink *u, const struct router_config *c)
+{
+    char rules[128 + (1 + OLD_PREFIXES) * NAT_RULE_LEN];
+    size_t n = (size_t)snprintf(rules, sizeof(rules),
+                                "chain postrouting {\n"
+                                "type nat hook postrouting priority srcnat\n");
+
+    n += (size_t)nat_rule(rules + n, sizeof(rules) - n, c->uplink_device, c->prefix);
+    for (unsigned i = 0; i < u->n_former; i++) {
+        struct prefix old = { .addr = ip6_mask(u->former[i].addr, u->former[i].plen),
+                              .len = u->former[i].plen };
+        n += (size_t)nat_rule(rules + n, sizeof(rules) - n, c->uplink_device, old);
+    }
+    (void)snprintf(rules + n, sizeof(rules) - n, "}\n");
+    return nft_replace(u->nat, rules);
 }
 
 static int open_nat(const struct router_config *c, struct uplink *u)
@@ -153,7 +162,7 @@ static int open_nat(const struct router_config *c, struct uplink *u)
     snprintf(name, sizeof(name), "sixtap-%s", c->uplink_device);
     int err = nft_open(name, &u->nat);
     if (!err)
-        err = translate(u->nat, c, NULL);
+        err = translate(u, c);
     if (err)
         log_error("cannot make the address translation (nft table ip6 %s): %s", name,
                   u->nat ? nft_error(u->nat) : strerror(-err));
@@ -350,7 +359,7 @@ const char *uplink_renumber(struct uplink *u, const struct router_config *c,
     }
     if (move_address(u, c, to))
         return "the prefix stays as it was: the uplink device does not take the new address";
-    if (u->nat && translate(u->nat, &as, &c->prefix))
+    if (u->nat && translate(u, &as))
         log_error("the new prefix is not translated: %s", nft_error(u->nat));
     return NULL;
 }

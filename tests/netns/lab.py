@@ -744,12 +744,15 @@ class Conn:
 
 
 class UdpFlow:
-    """Datagrams from one namespace to another and back, each with its number."""
+    """Datagrams from one namespace to another and back, each with its number. @source: the address that is used, in
+    place of the one the kernel chooses."""
 
-    def __init__(self, frm, to, addr):
+    def __init__(self, frm, to, addr, source=None):
         self.b = to.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         self.b.bind((addr, 0))
         self.a = frm.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        if source:
+            self.a.bind((source, 0))
         self.a.connect(self.b.getsockname()[:2])
         self.n = 0
 

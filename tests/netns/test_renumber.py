@@ -135,10 +135,12 @@ def test_another_address_of_the_router(mode):  # R23
         assert f"{OLD}1" not in lab.r.addresses(TUN)
 
 
-def test_the_tun_keeps_no_more_than_the_segment():  # R23
-    """Overlapping prefixes end at once, and of the others the oldest goes when there are too many."""
+@pytest.mark.parametrize("mode", ["routed", "nat66"])
+def test_the_tun_keeps_no_more_than_the_segment(mode):  # R23
+    """Overlapping prefixes end at once, and of the others the oldest goes when there are too many. Each that is kept
+    is translated (nat66), for connections that begin only now as well."""
     with Lab() as lab:
-        r, a, _ = two(lab, "netlink", {"a": DELEGATED}, mode="routed")
+        r, a, _ = two(lab, "netlink", {"a": DELEGATED}, mode=mode)
         was = OLD + "/64"
         for now in ("2001:db8:1:0:8000::/65", "2001:db8:1::/48", "2001:db8:2::/64", "2001:db8:3::/64", "2001:db8:4::/64",
                     "2001:db8:5::/64", "2001:db8:6::/64", OLD + "/64"):
@@ -151,6 +153,11 @@ def test_the_tun_keeps_no_more_than_the_segment():  # R23
         kept = [x for x, i in lab.r.addresses(TUN).items() if i["scope"] == "global"]
         assert sorted(kept) == [OLD + "1", "2001:db8:4::1", "2001:db8:5::1", "2001:db8:6::1"]
         assert a.ns.ping(WEB6) == 1
+        if mode == "nat66":
+            own = [x for x in globals_of(a) if any(inside(x, p[:-1]) for p in kept)]
+            assert len(own) == len(kept)
+            for x in own:
+                UdpFlow(a.ns, lab.inet, WEB6, source=x).round_trip()
 
 
 @pytest.mark.parametrize("configure", ["netlink", "ra"])

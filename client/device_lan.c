@@ -98,7 +98,7 @@ static bool of_others(struct device *d, struct prefix marker)
     for (int i = 0; i < n && i < (int)HAVE_MAX; i++) {
         const struct nl_route *r = &d->have_route[i];
         if (r->type == NL_UNREACHABLE && r->metric != d->unreachable_metric &&
-            r->dst.len == marker.len && ip6_eq(r->dst.addr, marker.addr))
+            prefix_eq(r->dst, marker))
             return true;
     }
     return false;

@@ -21,15 +21,10 @@
 
 _Static_assert(ROUTES_WANTED <= HAVE_MAX, "all of ours can be listed");
 
-static bool prefix_same(struct prefix a, struct prefix b)
-{
-    return a.len == b.len && ip6_eq(a.addr, b.addr);
-}
-
 /* same_place() - would the kernel take one for the other? */
 static bool same_place(const struct nl_route *a, const struct nl_route *b)
 {
-    return prefix_same(a->dst, b->dst) && a->metric == b->metric && a->table == b->table;
+    return prefix_eq(a->dst, b->dst) && a->metric == b->metric && a->table == b->table;
 }
 
 static bool route_same(const struct nl_route *a, const struct nl_route *b)

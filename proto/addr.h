@@ -56,6 +56,11 @@ static inline bool ip6_eq(struct ip6 a, struct ip6 b)
     return memcmp(a.b, b.b, IP6_LEN) == 0;
 }
 
+static inline bool prefix_eq(struct prefix a, struct prefix b)
+{
+    return a.len == b.len && ip6_eq(a.addr, b.addr);
+}
+
 static inline struct ip6 ip6_load(const uint8_t *p)
 {
     struct ip6 a;

@@ -490,11 +490,6 @@ bool bindings_expire(struct bindings *b, struct member *m, mono_ns now, struct i
 
 /* ---- another prefix ---- */
 
-static bool prefix_eq(struct prefix a, struct prefix b)
-{
-    return a.len == b.len && ip6_eq(a.addr, b.addr);
-}
-
 static bool overlap(struct prefix a, struct prefix b)
 {
     return a.len < b.len ? ip6_in(b.addr, a) : ip6_in(a.addr, b);

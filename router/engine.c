@@ -633,8 +633,7 @@ void router_engine_settings(struct router_engine *re, mono_ns now)
 bool router_engine_prefix_change(struct router_engine *re, struct prefix prefix, struct ip6 address,
                                  mono_ns now)
 {
-    if (prefix.len == re->b.prefix.len && ip6_eq(prefix.addr, re->b.prefix.addr) &&
-        ip6_eq(address, re->b.router[0]))
+    if (prefix_eq(prefix, re->b.prefix) && ip6_eq(address, re->b.router[0]))
         return false;
     bindings_renumber(&re->b, &re->roster, prefix, address, time_s(re->conf->advertise.valid_s),
                       now);

@@ -95,7 +95,7 @@ static void untell_kernel(struct reach *r, const struct prefix *p)
 static bool among(const struct prefix *p, const struct prefix *list, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        if (list[i].len == p->len && ip6_eq(list[i].addr, p->addr))
+        if (prefix_eq(list[i], *p))
             return true;
     }
     return false;

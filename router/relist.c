@@ -51,8 +51,7 @@ static bool same_prefixes(const struct router_client *a, const struct router_cli
     if (a->n_delegate != b->n_delegate)
         return false;
     for (unsigned i = 0; i < a->n_delegate; i++) {
-        if (a->delegate[i].len != b->delegate[i].len ||
-            !ip6_eq(a->delegate[i].addr, b->delegate[i].addr))
+        if (!prefix_eq(a->delegate[i], b->delegate[i]))
             return false;
     }
     return true;

@@ -178,8 +178,7 @@ static void refuse(struct reload *r)
 
 static bool same_place(const struct router_config *a, const struct router_config *b)
 {
-    return a->prefix.len == b->prefix.len && ip6_eq(a->prefix.addr, b->prefix.addr) &&
-           ip6_eq(a->address, b->address);
+    return prefix_eq(a->prefix, b->prefix) && ip6_eq(a->address, b->address);
 }
 
 /* Another prefix, or another address of our own in it. What cannot be done keeps its value. */
@@ -189,8 +188,7 @@ static void renumber(struct reload *r, mono_ns now)
     struct router_config *f = &r->fresh;
     const char *why = NULL;
 
-    if (c->uplink == UPLINK_NDPROXY && f->prefix.len == c->prefix.len &&
-        ip6_eq(f->prefix.addr, c->prefix.addr))
+    if (c->uplink == UPLINK_NDPROXY && prefix_eq(f->prefix, c->prefix))
         f->address = c->address; /* the host's own, whatever the file says */
     if (same_place(c, f))
         return;

@@ -36,7 +36,7 @@ static void login(const uint8_t *p, size_t len)
 static void prefixes_eq(const struct prefix *a, const struct prefix *b, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
-        FUZZ_CHECK(a[i].len == b[i].len && ip6_eq(a[i].addr, b[i].addr));
+        FUZZ_CHECK(prefix_eq(a[i], b[i]));
 }
 
 static void settings_eq(const struct settings *a, const struct settings *b)

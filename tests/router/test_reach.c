@@ -81,7 +81,7 @@ static bool routed(struct prefix p)
 
     int n = nl_route_list(nl, tap_ifindex(tun), ROUTE_PROTOCOL, 0, list, 32);
     for (int i = 0; i < n; i++) {
-        if (list[i].dst.len == p.len && ip6_eq(list[i].dst.addr, p.addr))
+        if (prefix_eq(list[i].dst, p))
             return true;
     }
     return false;

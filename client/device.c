@@ -401,7 +401,7 @@ bool device_event(struct device *d, const struct nl_event *ev)
                 (ev->what & NL_LOST || !ev->link.up || ev->link.mtu != d->mtu ||
                  !mac_eq(ev->link.mac, d->mac) || ev->link.master != d->master ||
                  strcmp(ev->link.name, d->name) != 0);
-    if (link || ev->what & (NL_LOST | NL_DEVICE_ADDRESS))
+    if (link || ev->what & (NL_LOST | NL_DEVICE_ADDRESS | NL_DEVICE_ROUTE))
         d->disturbed = true;
     return d->disturbed;
 }

@@ -60,6 +60,8 @@ struct io {
     struct control_server *control;
     struct reload *reload;
     enum tun_state tun_state;
+    bool tun_route;    /* of the device itself, not of a client, came or went: look */
+    mono_ns look_next; /* at that, not before */
     struct ev_io udp_read, udp_write, tun_read, link_read;
     struct entropy_source entropy;
     mono_ns started;
@@ -142,6 +144,40 @@ static void shun(struct io *io)
     (void)udp_shun(io->udp, start, s->n);
 }
 
+static void tun_is(struct io *io, const struct tun_found *is, mono_ns now)
+{
+    enum tun_state was = io->tun_state;
+
+    tun_report(io->conf, was, is);
+    io->tun_state = is->state;
+    if (is->state == TUN_WORKS && was != TUN_WORKS && io->up.reach)
+        reach_again(io->up.reach, now); /* the kernel forgot the routes of a device that was down */
+    router_engine_uplink(io->re, is->state == TUN_WORKS, now);
+}
+
+static void look_at_tun(struct io *io, mono_ns now)
+{
+    const struct tun_want want = uplink_tun(&io->up, io->conf);
+    struct tun_found is;
+
+    io->tun_route = false;
+    io->look_next = now + REACH_MEND_PAUSE;
+    if (tun_look(&want, io->up.tun, &is) == 0)
+        tun_is(io, &is, now);
+}
+
+/* Others take routes off the TUN. Returns when there is something to do next. */
+static mono_ns mend_routes(struct io *io, mono_ns now)
+{
+    struct reach *r = io->tun_state == TUN_WORKS ? io->up.reach : NULL;
+
+    if (io->tun_route && now >= io->look_next)
+        look_at_tun(io, now);
+    if (r)
+        reach_mend(r, now);
+    return time_earlier(io->tun_route ? io->look_next : NEVER, r ? reach_deadline(r) : NEVER);
+}
+
 static void settle(struct io *io, mono_ns now)
 {
     struct notice ev;
@@ -152,7 +188,8 @@ static void settle(struct io *io, mono_ns now)
         report_notice(io->conf, io->re, &ev, now);
     reload_settle(io->reload, now);
     watch(io);
-    loop_deadline(&io->loop, router_engine_deadline(io->re));
+    mono_ns next = mend_routes(io, now);
+    loop_deadline(&io->loop, time_earlier(next, router_engine_deadline(io->re)));
 }
 
 static void on_udp(struct ev_loop *ev, struct ev_io *w, int what)
@@ -237,13 +274,22 @@ static void on_deadline(void *ctx)
     settle(io, now);
 }
 
+static void on_route(void *ctx, struct prefix dst, bool gone)
+{
+    struct io *io = ctx;
+    const struct tun_want want = uplink_tun(&io->up, io->conf);
+
+    if (tun_wants_route(&want, dst))
+        io->tun_route |= gone || io->tun_state == TUN_NO_ROUTE;
+    else if (gone && io->up.reach)
+        reach_gone(io->up.reach, &dst);
+}
+
 /* An operator, or a program that manages links, takes the uplink away or brings it back. */
 static void on_link(struct ev_loop *ev, struct ev_io *w, int what)
 {
     struct io *io = w->data;
     struct nl_event e;
-    enum tun_state is;
-    bool mended;
 
     (void)ev;
     (void)what;
@@ -253,15 +299,11 @@ static void on_link(struct ev_loop *ev, struct ev_io *w, int what)
         tun_gone(io);
         return;
     }
-    if (!(e.what & (NL_DEVICE_LINK | NL_DEVICE_ADDRESS)) ||
-        tun_look(io->conf, io->up.tun, io->conf->uplink != UPLINK_NDPROXY, &is, &mended) < 0)
-        return;
     mono_ns now = mono_now();
-    tun_report(io->conf, io->tun_state, is, mended);
-    if (is == TUN_WORKS && io->tun_state != TUN_WORKS && io->up.reach)
-        reach_again(io->up.reach, now); /* the kernel forgot the routes of a device that was down */
-    io->tun_state = is;
-    router_engine_uplink(io->re, is == TUN_WORKS, now);
+    if (e.what & NL_LOST && io->up.reach)
+        reach_gone(io->up.reach, NULL);
+    if (e.what & (NL_DEVICE_LINK | NL_DEVICE_ADDRESS))
+        look_at_tun(io, now);
     settle(io, now);
 }
 
@@ -363,6 +405,7 @@ static void start(struct io *io)
         ev_io_init(&io->tun_read, on_tun, tap_fd(io->up.tun), EV_READ);
         ev_io_init(&io->link_read, on_link, nl_watch_fd(io->up.link), EV_READ);
         io->tun_read.data = io->link_read.data = io;
+        nl_watch_routes(io->up.link, on_route, io);
         ev_io_start(io->loop.ev, &io->link_read);
     }
     settle(io, io->started);

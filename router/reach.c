@@ -14,6 +14,8 @@
 #include "proto/table.h"
 
 #define KEY_OCTETS (IP6_LEN + 1u)
+#define GONE_MAX   32u             /* more than these: all are looked at */
+#define LOOK_PAUSE (10 * NS_PER_S) /* at most that often: each costs a request to the kernel */
 
 struct slot {
     struct prefix has[REACH_MAX];
@@ -27,6 +29,10 @@ struct reach {
     struct table owner; /* {prefix, length} -> slot that set it last */
     void *owner_mem;
     char was_proxy[16], was_delay[16]; /* the WAN's settings before us; "": not changed */
+    struct prefix gone[GONE_MAX];      /* routes others took away */
+    unsigned n_gone;
+    bool look;                    /* perhaps all of them */
+    mono_ns mend_next, look_next; /* not before */
     struct slot slot[];
 };
 
@@ -67,7 +73,8 @@ static bool leads_to_tun(struct reach *r, const struct prefix *p)
     return nl_route_to(r->nl, p->addr, &there) == 0 && there.ifindex == r->c.tun;
 }
 
-static void tell_kernel(struct reach *r, const struct prefix *p, mono_ns now)
+/* Returns whether there was no route to it before. */
+static bool tell_kernel(struct reach *r, const struct prefix *p, mono_ns now)
 {
     struct nl_route route = route_of(r, p);
 
@@ -80,6 +87,7 @@ static void tell_kernel(struct reach *r, const struct prefix *p, mono_ns now)
     }
     if (proxied(r, p) && nl_proxy_add(r->nl, r->c.wan, p->addr, ROUTE_PROTOCOL) < 0)
         complain("announce", p, nl_error(r->nl), now);
+    return err == 0;
 }
 
 /* What is gone already (the TUN was down, somebody tidied up) is no complaint. */
@@ -101,12 +109,20 @@ static bool among(const struct prefix *p, const struct prefix *list, unsigned n)
     return false;
 }
 
-static void take(struct reach *r, uint32_t slot, const struct prefix *p, mono_ns now)
+static bool is_owned(const struct reach *r, const struct prefix *p)
 {
     uint8_t key[KEY_OCTETS];
 
     key_of(key, p);
-    bool known = table_find(&r->owner, key) != TABLE_NONE;
+    return table_find(&r->owner, key) != TABLE_NONE;
+}
+
+static void take(struct reach *r, uint32_t slot, const struct prefix *p, mono_ns now)
+{
+    uint8_t key[KEY_OCTETS];
+    bool known = is_owned(r, p);
+
+    key_of(key, p);
     if (!table_put(&r->owner, key, slot)) {
         log_warn("no room for another prefix of a client");
         return;
@@ -147,15 +163,71 @@ void reach_segment(struct reach *r, struct prefix segment)
     r->c.segment = segment;
 }
 
-void reach_again(struct reach *r, mono_ns now)
+/* Returns how many routes were not there. */
+static unsigned tell_all(struct reach *r, mono_ns now)
 {
     const uint8_t *key;
     uint32_t pos = 0;
+    unsigned n = 0;
 
     while (table_next(&r->owner, &pos, &key, NULL)) {
         struct prefix p = { .addr = ip6_load(key), .len = key[IP6_LEN] };
-        tell_kernel(r, &p, now);
+        n += tell_kernel(r, &p, now);
     }
+    return n;
+}
+
+void reach_again(struct reach *r, mono_ns now)
+{
+    tell_all(r, now);
+    r->n_gone = 0;
+    r->look = false;
+}
+
+void reach_gone(struct reach *r, const struct prefix *dst)
+{
+    if (dst && !is_owned(r, dst))
+        return;
+    if (dst && r->n_gone < GONE_MAX)
+        r->gone[r->n_gone++] = *dst;
+    else
+        r->look = true;
+}
+
+static unsigned mend_gone(struct reach *r, mono_ns now)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < r->n_gone; i++) {
+        if (is_owned(r, &r->gone[i])) /* its client may have left meanwhile */
+            n += tell_kernel(r, &r->gone[i], now);
+    }
+    r->n_gone = 0;
+    r->mend_next = now + REACH_MEND_PAUSE;
+    return n;
+}
+
+void reach_mend(struct reach *r, mono_ns now)
+{
+    static struct log_limit limit = LOG_LIMIT(5, 10 * NS_PER_S);
+    unsigned n = 0;
+
+    if (r->n_gone && now >= r->mend_next)
+        n += mend_gone(r, now);
+    if (r->look && now >= r->look_next) {
+        n += tell_all(r, now);
+        r->look = false;
+        r->look_next = now + LOOK_PAUSE;
+    }
+    if (n)
+        log_limited(&limit, now, LOG_LEVEL_WARN,
+                    "somebody took %u route%s of clients off the uplink; %s back", n,
+                    n == 1 ? "" : "s", n == 1 ? "it is" : "they are");
+}
+
+mono_ns reach_deadline(const struct reach *r)
+{
+    return time_earlier(r->n_gone ? r->mend_next : NEVER, r->look ? r->look_next : NEVER);
 }
 
 uint32_t reach_count(const struct reach *r)

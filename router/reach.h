@@ -25,6 +25,8 @@
  * conf/rt_protos gives it a name. */
 #define ROUTE_PROTOCOL 166
 
+#define REACH_MEND_PAUSE (1 * NS_PER_S)
+
 #define REACH_MAX (2u + DELEGATED_PER_MEMBER) /* per member: stable or fixed, EUI-64, delegated */
 
 struct reach;
@@ -54,6 +56,17 @@ void reach_segment(struct reach *r, struct prefix segment);
 
 /* reach_again() - the TUN was down and the kernel forgot its routes: set them anew */
 void reach_again(struct reach *r, mono_ns now);
+
+/* reach_gone() - somebody took the route to @dst off the TUN, or (NULL) perhaps any: what of it is
+ * ours comes back with reach_mend(). What reach_set() took away itself is no news. */
+void reach_gone(struct reach *r, const struct prefix *dst);
+
+/* reach_mend() - put back what reach_gone() told of, at once, but not again within a second: who
+ * flushes a table looks whether it is empty, and would never come to an end. To be called while the
+ * TUN works, after reach_set() was told of all changes.
+ * reach_deadline() - when there is something to do next */
+void reach_mend(struct reach *r, mono_ns now);
+mono_ns reach_deadline(const struct reach *r);
 
 /* reach_count() - prefixes the kernel knows now, for status */
 uint32_t reach_count(const struct reach *r);

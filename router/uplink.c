@@ -12,7 +12,6 @@
 #include "proto/mac.h"
 #include "router/bindings.h"
 #include "router/preflight.h"
-#include "router/tun.h"
 
 #define BRIDGE_METRIC 512u /* behind the kernel's own on-link routes */
 
@@ -207,6 +206,14 @@ int uplink_open(const struct router_config *c, const uint8_t *hash_key, struct u
     }
     *ret = u;
     return 0;
+}
+
+struct tun_want uplink_tun(const struct uplink *u, const struct router_config *c)
+{
+    return (struct tun_want){ .conf = c,
+                              .address = c->uplink != UPLINK_NDPROXY,
+                              .former = u->former,
+                              .n_former = u->n_former };
 }
 
 void uplink_close(struct uplink *u)

@@ -23,6 +23,7 @@
 #include "proto/wire.h"
 #include "router/config.h"
 #include "router/reach.h"
+#include "router/tun.h"
 
 struct uplink { /* all NULL with `uplink: none` */
     struct tap *tun;
@@ -53,6 +54,9 @@ int uplink_open(const struct router_config *c, const uint8_t *hash_key, struct u
  * needed, and kept by the routers alone that tell the kernel of clients (@c->reaches) */
 const char *uplink_renumber(struct uplink *u, const struct router_config *c,
                             struct router_config *to);
+
+/* uplink_tun() - what belongs on the TUN now; good until the next call of the above */
+struct tun_want uplink_tun(const struct uplink *u, const struct router_config *c);
 
 /* uplink_close() - nothing of it stays in the kernel */
 void uplink_close(struct uplink *u);

@@ -95,10 +95,11 @@ struct nl_route {
     bool link_down;   /* when listed: carrier is off */
     uint8_t protocol; /* RTPROT_*; 0: RTPROT_STATIC; who set it */
     enum nl_route_type type;
-    unsigned ifindex;  /* 0 for NL_UNREACHABLE */
-    uint32_t metric;   /* 0: the kernel's default, 1024 */
-    enum nl_pref pref; /* the kernel keeps none for NL_UNREACHABLE */
-    uint32_t table;    /* 0: main */
+    unsigned ifindex;   /* 0 for NL_UNREACHABLE */
+    uint32_t metric;    /* 0: the kernel's default, 1024 */
+    enum nl_pref pref;  /* the kernel keeps none for NL_UNREACHABLE */
+    uint32_t table;     /* 0: main */
+    uint32_t expires_s; /* 0: never; not told when listed */
 };
 
 /* nl_route_add() - -EEXIST when a route to the same destination with the same metric is there */
@@ -117,6 +118,10 @@ int nl_route_del(struct nl *nl, const struct nl_route *r);
  * Return: how many there are (only @cap are written), or -errno */
 int nl_route_list(struct nl *nl, unsigned ifindex, uint8_t protocol, uint32_t table,
                   struct nl_route *out, unsigned cap);
+
+/* nl_route_there() - does a route to exactly @dst lead out of this link, in whatever table and by
+ * whomever? Return: 0; -errno, *ret is untouched then */
+int nl_route_there(struct nl *nl, unsigned ifindex, struct prefix dst, bool *ret);
 
 /* nl_route_to() - the route a packet of this host to @dst takes
  * Return: 0; -ENETUNREACH when there is none or it leads nowhere; other -errno */
@@ -166,6 +171,7 @@ int nl_widest_link(struct nl *nl, uint32_t *ret_mtu);
 #define NL_DEVICE_ADDRESS 0x04 /* an IPv6 address came to or left the watched link */
 #define NL_DEVICE_DELETED 0x08 /* the watched link is gone */
 #define NL_LOST           0x10 /* messages were lost: anything may have changed; all but DELETED are set */
+#define NL_DEVICE_ROUTE   0x20 /* an IPv6 route through the watched link went, whoever took it */
 
 struct nl_event {
     unsigned what;       /* NL_* or-ed, 0: nothing of interest */
@@ -176,8 +182,16 @@ struct nl_event {
 struct nl_watch;
 
 /* nl_watch_open() - non-blocking; @ifindex: the link to tell from the underlay, 0: none
+ * IPv6 routes of other links wake nobody: a host may have a million of them that come and go.
  * Return: 0 or -errno */
 int nl_watch_open(unsigned ifindex, struct nl_watch **ret);
+
+/* nl_watch_routes() - nl_watch_read() calls @route for each IPv6 route through the watched link
+ * that comes (or is replaced) or goes; with NL_LOST there may have been others. It must not read
+ * the watch. */
+typedef void nl_route_fn(void *ctx, struct prefix dst, bool gone);
+void nl_watch_routes(struct nl_watch *w, nl_route_fn *route, void *ctx);
+
 void nl_watch_close(struct nl_watch *w); /* NULL is fine */
 int nl_watch_fd(const struct nl_watch *w);
 

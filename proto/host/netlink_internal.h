@@ -39,6 +39,9 @@ static inline bool nl_attr_more(const struct nlattr *a, const struct nlmsghdr *n
     return mnl_attr_ok(a, (int)(end - (const char *)a));
 }
 
+/* nl_parse_route() - an RTM_NEWROUTE or RTM_DELROUTE message of IPv6 */
+struct nl_route nl_parse_route(const struct nlmsghdr *nlh);
+
 /* nl_parse_link() - an RTM_NEWLINK or RTM_DELLINK message into *ret */
 void nl_parse_link(const struct nlmsghdr *nlh, struct nl_link *ret);
 

@@ -30,6 +30,8 @@ static struct nlmsghdr *begin_route(struct nl *nl, int type, int flags, const st
         mnl_attr_put(nlh, RTA_GATEWAY, IP6_LEN, r->via.b);
     mnl_attr_put_u32(nlh, RTA_PRIORITY, r->metric ? r->metric : METRIC_DEFAULT);
     mnl_attr_put_u8(nlh, RTA_PREF, (uint8_t)r->pref);
+    if (r->expires_s)
+        mnl_attr_put_u32(nlh, RTA_EXPIRES, r->expires_s);
     return nlh;
 }
 
@@ -59,7 +61,7 @@ struct route_list {
     unsigned n, cap;
 };
 
-static struct nl_route parse_route(const struct nlmsghdr *nlh)
+struct nl_route nl_parse_route(const struct nlmsghdr *nlh)
 {
     const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
     struct nl_route r = { .protocol = rtm->rtm_protocol, .table = rtm->rtm_table };
@@ -106,7 +108,7 @@ static void each_route(const struct nlmsghdr *nlh, void *arg)
     if (nlh->nlmsg_type != RTM_NEWROUTE || rtm->rtm_family != AF_INET6 ||
         rtm->rtm_flags & RTM_F_CLONED)
         return;
-    struct nl_route r = parse_route(nlh);
+    struct nl_route r = nl_parse_route(nlh);
     if (r.table != l->table || (l->ifindex && r.ifindex != l->ifindex) ||
         (l->protocol && r.protocol != l->protocol))
         return;
@@ -117,6 +119,23 @@ static void each_route(const struct nlmsghdr *nlh, void *arg)
     l->n++;
 }
 
+/* dump_routes() - routes of @table (0: of all) out of @ifindex (0: any) to @each; kernels that do
+ * not filter send more. Return: 0; -errno; -EINTR the dump was torn, ask again */
+static int dump_routes(struct nl *nl, unsigned ifindex, uint8_t protocol, uint32_t table,
+                       nl_each_fn *each, void *arg)
+{
+    struct nlmsghdr *nlh = nl_begin(nl, RTM_GETROUTE, NLM_F_DUMP);
+    struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+    rtm->rtm_family = AF_INET6;
+    rtm->rtm_protocol = protocol;
+    if (table)
+        mnl_attr_put_u32(nlh, RTA_TABLE, table);
+    if (ifindex)
+        mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+    return nl_talk(nl, each, arg);
+}
+
 int nl_route_list(struct nl *nl, unsigned ifindex, uint8_t protocol, uint32_t table,
                   struct nl_route *out, unsigned cap)
 {
@@ -124,20 +143,42 @@ int nl_route_list(struct nl *nl, unsigned ifindex, uint8_t protocol, uint32_t ta
     int err = -EINTR;
 
     for (int i = 0; i < DUMP_TRIES && err == -EINTR; i++) {
-        struct nlmsghdr *nlh = nl_begin(nl, RTM_GETROUTE, NLM_F_DUMP);
-        struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-
         l.n = 0;
-        rtm->rtm_family = AF_INET6;
-        rtm->rtm_protocol = protocol;
-        mnl_attr_put_u32(nlh, RTA_TABLE, l.table);
-        if (ifindex)
-            mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
-        err = nl_talk(nl, each_route, &l);
+        err = dump_routes(nl, ifindex, protocol, l.table, each_route, &l);
     }
     if (err == -ENOENT)
         return 0; /* a table nobody has put a route into yet */
     return err < 0 ? err : (int)l.n;
+}
+
+struct route_search {
+    unsigned ifindex;
+    struct prefix dst;
+    bool found;
+};
+
+static void each_route_there(const struct nlmsghdr *nlh, void *arg)
+{
+    const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+    struct route_search *s = arg;
+
+    if (nlh->nlmsg_type != RTM_NEWROUTE || rtm->rtm_family != AF_INET6 ||
+        rtm->rtm_flags & RTM_F_CLONED)
+        return;
+    struct nl_route r = nl_parse_route(nlh);
+    s->found |= r.type == NL_UNICAST && r.ifindex == s->ifindex && prefix_eq(r.dst, s->dst);
+}
+
+int nl_route_there(struct nl *nl, unsigned ifindex, struct prefix dst, bool *ret)
+{
+    struct route_search s = { .ifindex = ifindex, .dst = dst };
+    int err = -EINTR;
+
+    for (int i = 0; i < DUMP_TRIES && err == -EINTR; i++)
+        err = dump_routes(nl, ifindex, 0, 0, each_route_there, &s);
+    if (err == 0)
+        *ret = s.found;
+    return err;
 }
 
 static void each_route_to(const struct nlmsghdr *nlh, void *arg)
@@ -145,7 +186,7 @@ static void each_route_to(const struct nlmsghdr *nlh, void *arg)
     struct nl_route *r = arg;
 
     if (nlh->nlmsg_type == RTM_NEWROUTE)
-        *r = parse_route(nlh);
+        *r = nl_parse_route(nlh);
 }
 
 int nl_route_to(struct nl *nl, struct ip6 dst, struct nl_route *ret)

@@ -283,8 +283,85 @@ static void watch_overrun(void **state)
     for (unsigned i = 0; i < 64; i++)
         assert_int_equal(nl_link_set_mtu(nl, ifindex, 1300 + i), 0);
     ev = heard(w, NL_LOST);
-    assert_int_equal(ev.what, NL_LOST | NL_UNDERLAY | NL_DEVICE_LINK | NL_DEVICE_ADDRESS);
+    assert_int_equal(ev.what,
+                     NL_LOST | NL_UNDERLAY | NL_DEVICE_LINK | NL_DEVICE_ADDRESS | NL_DEVICE_ROUTE);
     nl_watch_close(w);
+}
+
+struct seen_route {
+    struct prefix dst;
+    bool gone;
+    unsigned n;
+};
+
+static void on_route(void *ctx, struct prefix dst, bool gone)
+{
+    struct seen_route *s = ctx;
+
+    *s = (struct seen_route){ dst, gone, s->n + 1 };
+}
+
+/* Nothing waits in the watch, and nothing comes for 20 ms. */
+static bool silent(struct nl_watch *w)
+{
+    return !netns_wait(nl_watch_fd(w), netns_now() + 20 * NS_PER_MS);
+}
+
+/* Routes through the watched link, whoever takes them; those through others wake nobody. */
+static void watch_routes(void **state)
+{
+    static const char *const text[] = { "2001:db8:a::", "::" };
+    struct nl_watch *w = NULL, *no_link = NULL;
+    struct seen_route seen = { .n = 0 };
+    struct tap *other = NULL;
+    struct nl_event ev;
+
+    (void)state;
+    assert_int_equal(tap_open("t1", TAP_ETHERNET, &mac_a, &other), 0);
+    assert_int_equal(nl_link_up(nl, tap_ifindex(other), 0), 0);
+    assert_int_equal(nl_watch_open(ifindex, &w), 0);
+    assert_int_equal(nl_watch_open(0, &no_link), 0);
+    nl_watch_routes(w, on_route, &seen);
+    while (!silent(w) || !silent(no_link)) { /* what the links did */
+        assert_int_equal(nl_watch_read(w, &ev), 0);
+        assert_int_equal(nl_watch_read(no_link, &ev), 0);
+    }
+    seen.n = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        struct nl_route r = { .dst = prefix(text[i], i ? 0 : 48),
+                              .ifindex = ifindex,
+                              .table = i ? 77 : 0 };
+        bool there = false;
+
+        assert_int_equal(nl_route_add(nl, &r), 0);
+        assert_true(netns_wait(nl_watch_fd(w), netns_now() + WAIT));
+        assert_int_equal(nl_watch_read(w, &ev), 0);
+        assert_int_equal(ev.what, 0);
+        assert_true(seen.n == 1 && !seen.gone && prefix_eq(seen.dst, r.dst));
+        assert_int_equal(nl_route_there(nl, ifindex, r.dst, &there), 0);
+        assert_true(there);
+        assert_int_equal(nl_route_there(nl, tap_ifindex(other), r.dst, &there), 0);
+        assert_false(there);
+        assert_int_equal(nl_route_del(nl, &r), 0);
+        ev = heard(w, NL_DEVICE_ROUTE);
+        assert_int_equal(ev.what, NL_DEVICE_ROUTE);
+        assert_true(seen.n == 2 && seen.gone && prefix_eq(seen.dst, r.dst));
+        assert_int_equal(nl_route_there(nl, ifindex, r.dst, &there), 0);
+        assert_false(there);
+        seen.n = 0;
+        r.ifindex = tap_ifindex(other);
+        assert_int_equal(nl_route_add(nl, &r), 0);
+        assert_int_equal(nl_route_del(nl, &r), 0);
+        assert_true(silent(w));
+    }
+    assert_true(silent(no_link));
+    assert_int_equal(netns_ipv4("t1", "192.0.2.1"), 0); /* IPv4 routes of others are the underlay */
+    ev = heard(w, NL_UNDERLAY);
+    assert_int_equal(ev.what, NL_UNDERLAY);
+    assert_int_equal(seen.n, 0);
+    nl_watch_close(w);
+    nl_watch_close(no_link);
+    tap_close(other);
 }
 
 static void route_towards(void **state)
@@ -356,6 +433,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(path_towards, setup, teardown),
         cmocka_unit_test_setup_teardown(watch, setup, teardown),
         cmocka_unit_test_setup_teardown(watch_overrun, setup, teardown),
+        cmocka_unit_test_setup_teardown(watch_routes, setup, teardown),
         cmocka_unit_test_setup_teardown(route_towards, setup, teardown),
         cmocka_unit_test_setup_teardown(proxies, setup, teardown),
         cmocka_unit_test_setup_teardown(sysctls, setup, teardown),

@@ -18,7 +18,7 @@ import time
 
 import pytest
 
-from lab import PATIENCE, PORT, ROUTER4, ROUTER6, TAP, TUN, Conn, Lab, wait_for
+from lab import PATIENCE, PORT, PREFIX, ROUTER4, ROUTER6, TAP, TUN, Conn, Lab, wait_for
 
 EX_OSERR = 71
 
@@ -61,7 +61,7 @@ def test_h86_tap_deleted():
 
 
 def test_h86_h87_device_changed_under_us():
-    """Set down, MTU and MAC: back at once, one line each; a TCP connection lives on."""
+    """Set down, MTU, MAC, addresses, routes: back at once, the first three with a line; a TCP connection lives on."""
     with Lab() as lab:
         _, a = one_client(lab)
         conn = Conn(lab.inet, a.ns, a.address())
@@ -74,6 +74,10 @@ def test_h86_h87_device_changed_under_us():
                 a.wait_log(word)
             wait_for(f"all as it was after `{change}`", lambda: a.carrier() and a.address() and a.mac() == mac and
                      a.ns.link(TAP)["mtu"] == mtu and a.default_route())
+            conn.exchange()
+        for dst in ("default", PREFIX):
+            a.ns.run("ip", "-6", "route", "del", dst, "dev", TAP)
+            wait_for(f"the route {dst} again", lambda dst=dst: a.ns.ip_json("-6", "route", "show", dst, "dev", TAP))
             conn.exchange()
         assert a.running()
 

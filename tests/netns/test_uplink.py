@@ -3,7 +3,7 @@
 
     inet 2001:db8:ffff::2
       |
-      r  198.18.0.1, sixtap0 2001:db8:1::1: an operator sets it down and up
+      r  198.18.0.1, sixtap0 2001:db8:1::1: an operator sets it down and up, or takes its routes
       |-- a  198.18.1.2   tap6
       `-- b  198.18.2.2   tap6
 """
@@ -46,6 +46,50 @@ def test_uplink_loses_its_ipv6():
         r.wait_log(rf"uplink {TUN} is back")
         wait_for("a default route again", lambda: default_routes(a), timeout=SOON)
         wait_for("the world to be reached again", lambda: a.ns.ping(WEB6, wait=0.5))
+
+
+def test_h87_route_to_the_clients_taken():
+    """A router that has given up the privilege says what to do, and the uplink is none until it was done."""
+    with Lab() as lab:
+        r, a, b = two_clients(lab)
+        assert a.ns.ping(WEB6) == 1
+        lab.r.run("ip", "-6", "route", "del", PREFIX, "dev", TUN)
+        found = r.wait_log(r"lost the route to the clients.* run: (ip route add \S+ dev \S+)").group(1)
+        wait_for("no default route", lambda: not default_routes(a), timeout=SOON)
+        assert a.ns.ping(b.address()) == 1
+        lab.r.run(*found.split())
+        r.wait_log(rf"uplink {TUN} is back")
+        wait_for("a default route again", lambda: default_routes(a), timeout=SOON)
+        wait_for("the world to be reached again", lambda: a.ns.ping(WEB6, wait=0.5))
+
+
+@pytest.mark.parametrize("mode", ["routed", "ndproxy"])
+def test_h87_routes_come_back(mode):
+    """With the privilege routes that are taken away are back at once, those of clients too; one line each."""
+    with Lab() as lab:
+        if mode == "ndproxy":
+            lab.r.ip(f"addr add {PREFIX.replace('::/', '::2/')} dev up0 nodad", f"route add default via {WEB6}")
+            lab.inet.ip(f"addr add {ROUTER6}/64 dev eth0 nodad")
+            lab.inet.run("ip", "-6", "route", "del", PREFIX, "via", "2001:db8:ffff::1")
+        r = lab.router(clients=["a"], mode=mode, given={"a": ", delegate: [ 2001:db8:d00::/56 ]"})
+        a = lab.client("a", lab.public("a")).wait_up(ROUTER6 if mode == "routed" else WEB6)
+
+        def routes():
+            return {i["dst"] for i in lab.r.ip_json("-6", "route", "show", "dev", TUN)}
+        before = routes()
+        assert before == {"2001:db8:d00::/56", PREFIX if mode == "routed" else a.address()}
+        for dst in before:
+            lab.r.run("ip", "-6", "route", "del", dst, "dev", TUN)
+            wait_for(f"{dst} again", lambda: routes() == before)
+            assert a.ns.ping(WEB6) == 1 and lab.inet.ping(a.address()) == 1
+        assert len(re.findall("took 1 route of clients off the uplink", r.log())) == (1 if mode == "routed" else 2)
+        assert len(re.findall(f"lost the route to {PREFIX}; it is back", r.log())) == (1 if mode == "routed" else 0)
+        # who flushes them looks until there are none: that comes to an end
+        lab.r.run("ip", "-6", "route", "flush", "dev", TUN)
+        wait_for("all routes again", lambda: routes() == before)
+        assert f"uplink {TUN} is down" not in r.log()
+        a.stop()
+        wait_for("the client's to go with it", lambda: routes() == before & {PREFIX})
 
 
 @pytest.mark.parametrize("configure", ["netlink", "ra"])

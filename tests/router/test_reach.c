@@ -71,15 +71,15 @@ static int teardown(void **state)
 
 static int routes(void)
 {
-    struct nl_route list[32];
-    return nl_route_list(nl, tap_ifindex(tun), ROUTE_PROTOCOL, 0, list, 32);
+    struct nl_route list[64];
+    return nl_route_list(nl, tap_ifindex(tun), ROUTE_PROTOCOL, 0, list, 64);
 }
 
 static bool routed(struct prefix p)
 {
-    struct nl_route list[32];
+    struct nl_route list[64];
 
-    int n = nl_route_list(nl, tap_ifindex(tun), ROUTE_PROTOCOL, 0, list, 32);
+    int n = nl_route_list(nl, tap_ifindex(tun), ROUTE_PROTOCOL, 0, list, 64);
     for (int i = 0; i < n; i++) {
         if (prefix_eq(list[i].dst, p))
             return true;
@@ -195,6 +195,87 @@ static void tun_down_and_up(void **state)
     assert_int_equal(routes(), 2);
 }
 
+static int take_route(struct prefix p)
+{
+    const struct nl_route route = { .dst = p,
+                                    .ifindex = tap_ifindex(tun),
+                                    .protocol = ROUTE_PROTOCOL };
+    return nl_route_del(nl, &route);
+}
+
+/* What others take away comes back; what went with its client does not. */
+static void taken_by_others(void **state)
+{
+    const struct prefix a[] = { prefix("2001:db8:a::", 48), prefix("2001:db8:b::", 64) };
+    const struct prefix strange = prefix("2001:db8:c::", 64);
+    struct reach_config c = config(false);
+
+    (void)state;
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    reach_set(r, 0, a, 2, 0);
+    reach_gone(r, &strange);
+    reach_mend(r, 0);
+    assert_int_equal(routes(), 2);
+    assert_int_equal(take_route(a[0]), 0);
+    reach_mend(r, 0); /* it was not told */
+    assert_int_equal(routes(), 1);
+    assert_int_equal(reach_deadline(r), NEVER);
+    reach_gone(r, &a[0]);
+    assert_int_equal(reach_deadline(r), 0);
+    reach_mend(r, 5);
+    assert_true(routed(a[0]) && routed(a[1]));
+    assert_int_equal(take_route(a[0]), 0);
+    reach_gone(r, &a[0]);
+    assert_int_equal(reach_deadline(r), 5 + REACH_MEND_PAUSE);
+    reach_mend(r, 4 + REACH_MEND_PAUSE);
+    assert_int_equal(routes(), 1);
+    reach_mend(r, 5 + REACH_MEND_PAUSE);
+    assert_int_equal(routes(), 2);
+    assert_int_equal(reach_deadline(r), NEVER);
+    assert_int_equal(take_route(a[0]), 0);
+    reach_gone(r, &a[0]);
+    reach_set(r, 0, a + 1, 1, 0); /* its client has it no more */
+    reach_gone(r, &a[0]);
+    reach_mend(r, 99 * NS_PER_S);
+    assert_int_equal(routes(), 1);
+}
+
+/* More than can be noted, or word of them was lost: all are looked at, but not all the time. */
+static void many_taken_by_others(void **state)
+{
+    enum { EACH = DELEGATED_PER_MEMBER, SLOTS = 64 / EACH, ALL = SLOTS * EACH };
+    struct reach_config c = config(false);
+    struct prefix p[ALL];
+
+    (void)state;
+    c.slots = SLOTS;
+    c.entries = ALL;
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    for (unsigned i = 0; i < ALL; i++) {
+        p[i] = prefix("2001:db8:a::", 64);
+        p[i].addr.b[7] = (uint8_t)i;
+    }
+    for (unsigned i = 0; i < SLOTS; i++)
+        reach_set(r, i, &p[(size_t)i * EACH], EACH, 0);
+    assert_int_equal(routes(), ALL);
+    for (unsigned i = 0; i < ALL; i++) {
+        assert_int_equal(take_route(p[i]), 0);
+        reach_gone(r, &p[i]);
+    }
+    reach_mend(r, 5 * NS_PER_S);
+    assert_int_equal(routes(), ALL);
+    assert_int_equal(take_route(p[0]), 0);
+    reach_gone(r, NULL);
+    assert_int_equal(reach_deadline(r), 15 * NS_PER_S);
+    reach_mend(r, 14 * NS_PER_S); /* ten seconds have not passed */
+    assert_int_equal(routes(), ALL - 1);
+    reach_mend(r, 15 * NS_PER_S);
+    assert_int_equal(routes(), ALL);
+    assert_int_equal(take_route(p[0]), 0);
+    reach_mend(r, 99 * NS_PER_S); /* it was not told */
+    assert_int_equal(routes(), ALL - 1);
+}
+
 /* A route somebody else set stays theirs. */
 static void of_others(void **state)
 {
@@ -255,6 +336,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(passes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(sweeps_a_former_life, setup, teardown),
         cmocka_unit_test_setup_teardown(tun_down_and_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(taken_by_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_taken_by_others, setup, teardown),
         cmocka_unit_test_setup_teardown(of_others, setup, teardown),
         cmocka_unit_test_setup_teardown(random_changes, setup, teardown),
     };

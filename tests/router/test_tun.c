@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_tun.c - the TUN's MTU, and its address that the kernel takes away below 1280; in a namespace
- */
+/* test_tun.c - the TUN's MTU, its address that the kernel takes away below 1280, its routes that
+ * others take away; in a namespace */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -70,12 +70,34 @@ static void mtu(void **state)
     conf.mtu = 0;
 }
 
-static enum tun_state look(bool *ret_mended)
-{
-    enum tun_state is = TUN_DOWN;
+static struct nl_addr former;
+static unsigned n_former;
 
-    assert_int_equal(tun_look(&conf, tun, true, &is, ret_mended), 0);
-    return is;
+static struct tun_found look(void)
+{
+    const struct tun_want want = {
+        .conf = &conf, .address = true, .former = &former, .n_former = n_former
+    };
+    struct tun_found found;
+
+    assert_int_equal(tun_look(&want, tun, &found), 0);
+    return found;
+}
+
+/* Without the privilege: does a child find @want and mend nothing? */
+static bool finds_without(enum tun_state want)
+{
+    int status;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (child == 0) {
+        bool ok = priv_keep(NULL, 0) == 0;
+        struct tun_found found = look();
+        _exit(ok && found.state == want && !found.address_back && !found.n_back ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 static bool has_address(unsigned ifindex)
@@ -95,8 +117,6 @@ static void address(void **state)
 {
     struct nl_addr a = tun_address(&conf);
     unsigned ifindex;
-    bool mended;
-    int status;
 
     (void)state;
     if (!nl)
@@ -105,33 +125,125 @@ static void address(void **state)
     assert_int_equal(nl_link_no_addresses(nl, ifindex), 0);
     assert_int_equal(nl_link_up(nl, ifindex, 1434), 0);
     assert_int_equal(nl_addr_add(nl, ifindex, &a), 0);
-    assert_int_equal(look(&mended), TUN_DOWN);
+    assert_int_equal(look().state, TUN_DOWN);
     assert_int_equal(tap_set_carrier(tun, true), 0);
-    assert_int_equal(look(&mended), TUN_WORKS);
-    assert_false(mended);
+    assert_int_equal(look().state, TUN_WORKS);
+    assert_false(look().address_back);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(nl_link_set_mtu(nl, ifindex, 1279), 0);
-        assert_int_equal(look(&mended), TUN_NARROW);
+        assert_int_equal(look().state, TUN_NARROW);
         assert_int_equal(nl_link_set_mtu(nl, ifindex, 1280), 0);
         assert_false(has_address(ifindex)); /* gone for good, says the kernel */
         if (i == 0) {
-            assert_int_equal(look(&mended), TUN_WORKS);
-            assert_true(mended);
+            struct tun_found found = look();
+            assert_int_equal(found.state, TUN_WORKS);
+            assert_true(found.address_back);
             assert_true(has_address(ifindex));
-            assert_int_equal(look(&mended), TUN_WORKS);
-            assert_false(mended);
+            found = look();
+            assert_int_equal(found.state, TUN_WORKS);
+            assert_false(found.address_back);
         }
     }
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        enum tun_state is = TUN_DOWN;
-        bool ok = priv_keep(NULL, 0) == 0 && tun_look(&conf, tun, true, &is, &mended) == 0;
-        _exit(ok && is == TUN_NO_ADDRESS && !mended ? 0 : 1);
+    assert_true(finds_without(TUN_NO_ADDRESS));
+    assert_true(look().address_back);
+}
+
+static int take_route(struct prefix dst)
+{
+    const struct nl_route r = {
+        .dst = dst, .ifindex = tap_ifindex(tun), .metric = 256, .protocol = RTPROT_KERNEL
+    };
+    return nl_route_del(nl, &r);
+}
+
+static bool routed(struct prefix dst)
+{
+    bool there = false;
+
+    assert_int_equal(nl_route_there(nl, tap_ifindex(tun), dst, &there), 0);
+    return there;
+}
+
+/* The route of the segment's prefix, as address() left it: there, gone, put back, and gone with the
+ * address when that goes. */
+static void route(void **state) /* H87 */
+{
+    const struct nl_route own = {
+        .dst = conf.prefix, .ifindex = nl ? tap_ifindex(tun) : 0, .metric = 77, .table = 99
+    };
+    struct tun_found found;
+
+    (void)state;
+    if (!nl)
+        skip();
+    assert_true(routed(conf.prefix));
+    assert_int_equal(look().n_back, 0);
+    assert_int_equal(take_route(conf.prefix), 0);
+    assert_true(finds_without(TUN_NO_ROUTE));
+    assert_false(routed(conf.prefix));
+    found = look();
+    assert_int_equal(found.state, TUN_WORKS);
+    assert_int_equal(found.n_back, 1);
+    assert_true(prefix_eq(found.route_back, conf.prefix));
+    assert_false(found.address_back);
+    assert_true(routed(conf.prefix));
+    assert_int_equal(look().n_back, 0);
+    /* the operator has one of his own: that will do */
+    assert_int_equal(nl_route_add(nl, &own), 0);
+    assert_int_equal(take_route(conf.prefix), 0);
+    assert_int_equal(look().n_back, 0);
+    assert_int_equal(look().state, TUN_WORKS);
+    assert_int_equal(nl_route_del(nl, &own), 0);
+    assert_int_equal(look().n_back, 1);
+    /* a device that is down has none, and nothing is wrong with that */
+    assert_int_equal(nl_link_down(nl, tap_ifindex(tun)), 0);
+    found = look();
+    assert_int_equal(found.state, TUN_DOWN);
+    assert_int_equal(found.n_back, 0);
+    assert_int_equal(nl_link_up(nl, tap_ifindex(tun), 1434), 0);
+    found = look();
+    assert_int_equal(found.state, TUN_WORKS);
+    if (!found.address_back) { /* the test's TUN has no keep_addr_on_down but where look() set it */
+        assert_int_equal(take_route(conf.prefix), 0);
+        assert_int_equal(look().n_back, 1);
     }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(nl_addr_del(nl, tap_ifindex(tun), conf.address, conf.prefix.len), 0);
+    assert_false(routed(conf.prefix));
+    assert_true(look().address_back);
+}
+
+/* That of a former prefix as long as its address is there, no longer. */
+static void former_route(void **state)
+{
+    struct prefix old = { .addr = { { 0x20, 0x01, 0x0d, 0xb8, 0, 7 } }, .len = 64 };
+    const struct prefix other = { .addr = { { 0x20, 0x01, 0x0d, 0xb8, 0, 8 } }, .len = 64 };
+    struct tun_want want = { .conf = &conf, .address = true, .former = &former, .n_former = 1 };
+
+    (void)state;
+    if (!nl)
+        skip();
+    former = tun_address(&conf);
+    former.addr.b[5] = 7;
+    former.valid_s = 1000;
+    former.preferred_s = 0;
+    assert_true(tun_wants_route(&want, conf.prefix));
+    assert_true(tun_wants_route(&want, old));
+    assert_false(tun_wants_route(&want, other));
+    want.n_former = 0;
+    assert_false(tun_wants_route(&want, old));
+    want.address = false;
+    assert_false(tun_wants_route(&want, conf.prefix));
+    n_former = 1;
+    assert_int_equal(nl_addr_add(nl, tap_ifindex(tun), &former), 0);
+    assert_int_equal(look().n_back, 0);
+    assert_int_equal(take_route(old), 0);
+    assert_int_equal(look().n_back, 1);
+    assert_true(routed(old));
+    assert_int_equal(nl_addr_del(nl, tap_ifindex(tun), former.addr, 64), 0);
+    assert_int_equal(take_route(old), 0); /* it would have expired with the address */
+    assert_int_equal(look().n_back, 0);
+    assert_false(routed(old));
+    assert_int_equal(look().state, TUN_WORKS);
 }
 
 int main(void)
@@ -139,6 +251,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mtu),
         cmocka_unit_test(address),
+        cmocka_unit_test(route),
+        cmocka_unit_test(former_route),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -71,9 +71,14 @@ static const char *goodbye_text(uint32_t why)
         return "this client's key has been removed";
     case GOODBYE_IDLE:
         return "it has not heard this client for too long";
+    case GOODBYE_PSK:
+        return "this client's psk is another one now (psk: in the configuration here, and a "
+               "restart)";
     }
     return "it said goodbye";
 }
+
+static bool connected; /* there was a login since the last connection that was forgotten */
 
 static void report_logged_in(const struct client_engine *e, const struct client_event *ev,
                              const char *ep)
@@ -81,6 +86,7 @@ static void report_logged_in(const struct client_engine *e, const struct client_
     char mac[MAC_TEXT_LEN], a[IP6_TEXT_LEN];
     const struct device_want *w = client_engine_want(e);
 
+    connected = true;
     log_info("logged in after %u ms: seen as %s, MAC %s, address %s", ev->a, ep,
              mac_text(mac, ev->mac),
              w->n_address ? ip6_text(a, w->address[0].addr) : "from router advertisements");
@@ -125,12 +131,16 @@ static bool report_answer(const struct client_config *c, const struct client_eve
 }
 
 /* A connection that is forgotten again and again without the router going away is most likely
- * replaced each time: the last login with a key wins. */
+ * replaced each time: the last login with a key wins. One that is not made anew (the router has
+ * said goodbye and does not take the login) is forgotten but once. */
 static void explain_nudges(mono_ns at)
 {
     static mono_ns first;
     static unsigned n;
 
+    if (!connected)
+        return;
+    connected = false;
     if (n == 0 || time_since(at, first) > NUDGES_TIME) {
         first = at;
         n = 0;

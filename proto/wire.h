@@ -197,6 +197,7 @@ enum goodbye {
     GOODBYE_SHUTDOWN = 0, /* the program ends */
     GOODBYE_REMOVED = 1,  /* the key may no longer log in */
     GOODBYE_IDLE = 2,     /* nothing was heard for too long */
+    GOODBYE_PSK = 3,      /* the key's psk is another one now: log in with that */
 };
 
 #define SEGMENT_DEFAULT_ROUTE 0x01 /* the router has a working uplink */

@@ -49,6 +49,16 @@ static bool unused(const struct bindings *b, struct ip6 a, const uint8_t *key)
     return k == OWNER_NONE || (k == OWNER_MEMBER && memcmp(owner->key, key, KEY_LEN) == 0);
 }
 
+static bool fixed_is_free(const struct bindings *b, const struct router_client *c)
+{
+    return c->has_address && ip6_in(c->address, b->prefix) && unused(b, c->address, c->public_key);
+}
+
+bool bindings_wants(const struct bindings *b, uint32_t place, const struct router_client *c)
+{
+    return place < b->n_places && !ip6_eq(b->assigned[place], c->address) && fixed_is_free(b, c);
+}
+
 void bindings_reserve(struct bindings *b, uint32_t place, const struct router_client *c)
 {
     struct ip6 a = c->address;
@@ -56,8 +66,7 @@ void bindings_reserve(struct bindings *b, uint32_t place, const struct router_cl
     if (place >= b->n_places)
         return;
     memset(&b->assigned[place], 0, sizeof(b->assigned[place]));
-    if (!(c->has_address && ip6_in(a, b->prefix) && unused(b, a, c->public_key)) &&
-        !bindings_stable(b, SLOT_ABSENT, c->public_key, &a))
+    if (!fixed_is_free(b, c) && !bindings_stable(b, SLOT_ABSENT, c->public_key, &a))
         return;
     if (table_put(&b->reserved, a.b, place))
         b->assigned[place] = a;
@@ -274,12 +283,14 @@ const struct prefix *bindings_prefix(const struct bindings *b, const struct memb
     return &roster_client(b->roster, m->client)->delegate[i];
 }
 
-void bindings_delegate(struct bindings *b, struct member *m)
+bool bindings_delegate(struct bindings *b, struct member *m)
 {
     const struct router_client *c = roster_client(b->roster, m->client);
-    uint8_t key[PREFIX_KEY];
+    uint8_t key[PREFIX_KEY], had = m->delegated;
 
     for (unsigned i = 0; c && i < c->n_delegate; i++) {
+        if (m->delegated >> i & 1)
+            continue;
         prefix_key(key, c->delegate[i].addr, c->delegate[i].len);
         if (table_find(&b->by_prefix, key) != TABLE_NONE ||
             !table_put(&b->by_prefix, key, member_slot(b->ms, m)))
@@ -287,21 +298,36 @@ void bindings_delegate(struct bindings *b, struct member *m)
         b->n_len[c->delegate[i].len]++;
         m->delegated |= (uint8_t)(1u << i);
     }
+    return m->delegated != had;
 }
 
-void bindings_undelegate(struct bindings *b, struct member *m)
+void bindings_redelegate(struct bindings *b, struct member *m, const struct router_client *to)
 {
-    uint8_t key[PREFIX_KEY];
+    uint8_t key[PREFIX_KEY], kept = 0;
 
     for (unsigned i = 0; i < DELEGATED_PER_MEMBER; i++) {
         const struct prefix *p = bindings_prefix(b, m, i);
+        unsigned k = 0;
         if (!p)
             continue;
+        while (k < to->n_delegate && !prefix_eq(to->delegate[k], *p))
+            k++;
+        if (k < to->n_delegate) {
+            kept |= (uint8_t)(1u << k);
+            continue;
+        }
         prefix_key(key, p->addr, p->len);
         table_del(&b->by_prefix, key);
         b->n_len[p->len]--;
     }
-    m->delegated = 0;
+    m->delegated = kept;
+}
+
+void bindings_undelegate(struct bindings *b, struct member *m)
+{
+    static const struct router_client nothing = { .n_delegate = 0 };
+
+    bindings_redelegate(b, m, &nothing);
 }
 
 static bool delegated_to(const struct bindings *b, const struct member *m, struct ip6 a)

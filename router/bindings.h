@@ -100,8 +100,12 @@ bool bindings_taken(const struct bindings *b, struct ip6 a);
 struct member *bindings_delegated(const struct bindings *b, struct ip6 a);
 
 /* bindings_delegate() - the prefixes of its entry in the roster are @m's from now on, those of them
- * nobody has */
-void bindings_delegate(struct bindings *b, struct member *m);
+ * nobody has. Return: did it get one? */
+bool bindings_delegate(struct bindings *b, struct member *m);
+
+/* bindings_redelegate() - the entry of @m becomes @to next: it keeps the prefixes that stand in
+ * both and loses the others; bindings_delegate() gives it the new ones */
+void bindings_redelegate(struct bindings *b, struct member *m, const struct router_client *to);
 
 /* bindings_undelegate() - they are nobody's any more; before the entry changes. bindings_release()
  * does it too. */
@@ -156,6 +160,10 @@ bool bindings_stable(const struct bindings *b, uint32_t client, const uint8_t *k
 /* bindings_assign() - @a belongs to @m from now on; false when somebody else has it or the table is
  * full */
 bool bindings_assign(struct bindings *b, struct member *m, struct ip6 a, mono_ns now);
+
+/* bindings_wants() - has listed client @c at @place a fixed address that it could have and has not?
+ */
+bool bindings_wants(const struct bindings *b, uint32_t place, const struct router_client *c);
 
 /* bindings_readdress() - the address reserved for @m is another now: that one is its own from here
  * on, and what was assigned to it in the segment's prefix is not */

@@ -575,8 +575,11 @@ static void sweep_member(struct router_engine *re, struct member *m, mono_ns now
     if (m->next_ra <= now) {
         advertise(re, m, now, e, out);
     }
-    if (m->uplink_told != re->admit.uplink_up || m->prefix_told != re->prefix_number ||
-        m->settings_told != re->settings) {
+    if (bindings_delegate(&re->b, m)) /* one that somebody else had until now */
+        member_changed(&re->ms, member_slot(&re->ms, m));
+    if (!re->relist.on &&
+        (m->uplink_told != re->admit.uplink_up || m->prefix_told != re->prefix_number ||
+         m->settings_told != re->settings)) {
         m->uplink_told = re->admit.uplink_up;
         m->prefix_told = re->prefix_number;
         m->settings_told = re->settings;

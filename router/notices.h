@@ -34,10 +34,8 @@ enum logout {
     LOGOUT_SILENT,
     LOGOUT_KEYS, /* no usable keypair left */
     LOGOUT_STOP,
-    LOGOUT_REMOVED,  /* listed no more */
-    LOGOUT_PSK,      /* it has a psk, or another one, from now on */
-    LOGOUT_PREFIXES, /* its delegated prefixes are others from now on, or it is listed with its own
-                      */
+    LOGOUT_REMOVED, /* listed no more */
+    LOGOUT_PSK,     /* it has a psk, or another one, from now on */
 };
 
 #define NOTICE_NOBODY UINT32_MAX

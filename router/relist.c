@@ -71,29 +71,54 @@ static void drop_client(struct router_engine *re, const uint8_t *key, enum logou
     admit_forget_key(&re->admit, key);
     if (!m)
         return;
-    if (why == LOGOUT_REMOVED) {
-        struct control bye = { .type = TLV_GOODBYE, .goodbye = GOODBYE_REMOVED };
-        control_send(re, m, &bye, 0, out);
-    }
+    struct control bye = { .type = TLV_GOODBYE,
+                           .goodbye = why == LOGOUT_PSK ? GOODBYE_PSK : GOODBYE_REMOVED };
+    control_send(re, m, &bye, 0, out);
     bindings_undelegate(&re->b, m); /* its entry is about to change */
     engine_leave(re, m, why, now);
 }
 
-/* Its fixed address is another: it stays, and is told. */
-static void readdress(struct router_engine *re, uint32_t place, const struct router_client *c,
-                      mono_ns now)
+/* Another fixed address: that is kept for it from now on. */
+static void reserve_anew(struct router_engine *re, uint32_t place, const struct router_client *c)
+{
+    bindings_unreserve(&re->b, place);
+    bindings_reserve(&re->b, place, c);
+}
+
+/* A member's address or prefixes are others: it stays, and is told when the list is taken over. */
+static void give_anew(struct router_engine *re, const struct router_client *c, mono_ns now)
 {
     struct member *m = member_by_key(&re->ms, c->public_key);
 
-    admit_forget_key(&re->admit, c->public_key);
-    bindings_unreserve(&re->b, place);
-    bindings_reserve(&re->b, place, c);
+    admit_forget_key(&re->admit, c->public_key); /* its reply says what was */
     if (!m)
         return;
     bindings_readdress(&re->b, m, now);
     m->settings_told = (uint8_t)(re->settings - 1);
     member_changed(&re->ms, member_slot(&re->ms, m));
-    re->next_sweep = now;
+}
+
+/* The client at @place is in the new list, perhaps with another entry. */
+static void change(struct router_engine *re, uint32_t place, const struct router_client *old,
+                   const struct router_client *new, mono_ns now, struct out *out)
+{
+    bool psk = !same_psk(old, new), address = !same_address(old, new);
+    bool prefixes = !same_prefixes(old, new);
+    struct member *m;
+
+    if (psk)
+        drop_client(re, old->public_key, LOGOUT_PSK, now, out);
+    if (address)
+        reserve_anew(re, place, new);
+    if (prefixes && (m = member_by_key(&re->ms, old->public_key)))
+        bindings_redelegate(&re->b, m, new);
+    if (address || prefixes)
+        give_anew(re, new, now);
+    if (psk || address || prefixes)
+        re->relist.changed++;
+    else if (strcmp(old->name, new->name) != 0)
+        re->relist.renamed++;
+    roster_change(&re->roster, place, new);
 }
 
 /* One place of the roster against the new list. */
@@ -105,28 +130,26 @@ static void compare(struct router_engine *re, uint32_t place, mono_ns now, struc
     if (!old)
         return;
     new = list_find(&rl->list, old->public_key);
-    if (!new) {
-        drop_client(re, old->public_key, LOGOUT_REMOVED, now, out);
-        bindings_unreserve(&re->b, place);
-        roster_remove(&re->roster, place);
-        rl->removed++;
+    if (new) {
+        change(re, place, old, new, now, out);
         return;
     }
-    if (!same_psk(old, new)) {
-        drop_client(re, old->public_key, LOGOUT_PSK, now, out);
-        rl->changed++;
-    } else if (!same_prefixes(old, new)) {
-        drop_client(re, old->public_key, LOGOUT_PREFIXES, now, out);
-        bindings_unreserve(&re->b, place);
-        bindings_reserve(&re->b, place, new);
-        rl->changed++;
-    } else if (!same_address(old, new)) {
-        readdress(re, place, new, now);
-        rl->changed++;
-    } else if (strcmp(old->name, new->name) != 0) {
-        rl->renamed++;
-    }
-    roster_change(&re->roster, place, new);
+    drop_client(re, old->public_key, LOGOUT_REMOVED, now, out);
+    bindings_unreserve(&re->b, place);
+    roster_remove(&re->roster, place);
+    rl->removed++;
+}
+
+/* One place of the roster that was compared: an address it did not get, because somebody else had
+ * it then, may be free now. */
+static void give(struct router_engine *re, uint32_t place, mono_ns now)
+{
+    const struct router_client *c = roster_client(&re->roster, place);
+
+    if (!c || !bindings_wants(&re->b, place, c))
+        return;
+    reserve_anew(re, place, c);
+    give_anew(re, c, now);
 }
 
 /* One client of the new list: is it there already? */
@@ -150,10 +173,28 @@ static void take_in(struct router_engine *re, const struct router_client *c, mon
     bindings_reserve(&re->b, place, c);
     if (c->has_psk)
         drop_client(re, c->public_key, LOGOUT_PSK, now, out);
-    else if (c->has_address || c->n_delegate)
-        drop_client(re, c->public_key, LOGOUT_PREFIXES, now, out);
     else
-        admit_forget_key(&re->admit, c->public_key);
+        give_anew(re, c, now);
+}
+
+/* Notices about those who left are read before their places are taken: each phase begins with a
+ * tick of its own. */
+static bool next_phase(struct router_engine *re, mono_ns now)
+{
+    struct relist *rl = &re->relist;
+
+    if (rl->at < (rl->phase == RELIST_ADD ? rl->list.n : re->roster.high))
+        return false;
+    rl->at = 0;
+    if (rl->phase != RELIST_ADD) {
+        rl->phase++;
+        return true;
+    }
+    rl->on = false;
+    rl->list = (struct client_list){ 0 };
+    if (re->next_sweep != NEVER)
+        re->next_sweep = now; /* which tells the members */
+    return true;
 }
 
 void relist_slice(struct router_engine *re, mono_ns now, struct out *out)
@@ -161,20 +202,14 @@ void relist_slice(struct router_engine *re, mono_ns now, struct out *out)
     struct relist *rl = &re->relist;
 
     for (unsigned n = 0; n < RELIST_SLICE && room_to_leave(re); n++) {
-        if (!rl->adding && rl->at == re->roster.high) {
-            rl->adding = true;
-            rl->at = 0;
-            return; /* notices about those who left are read before their places are taken */
-        }
-        if (rl->adding && rl->at == rl->list.n) {
-            rl->on = false;
-            rl->list = (struct client_list){ 0 };
+        if (next_phase(re, now))
             return;
-        }
-        if (rl->adding)
-            take_in(re, &rl->list.client[rl->at], now, out);
-        else
+        if (rl->phase == RELIST_COMPARE)
             compare(re, rl->at, now, out);
+        else if (rl->phase == RELIST_GIVE)
+            give(re, rl->at, now);
+        else
+            take_in(re, &rl->list.client[rl->at], now, out);
         rl->at++;
     }
 }

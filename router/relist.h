@@ -5,11 +5,13 @@
  * key: who is gone is dropped, who is changed is changed, who is new is added. Nobody else is
  * touched. At most RELIST_SLICE places are looked at in one tick, so that ten thousand changes do
  * not hold up a packet. Those who leave come first, in ticks of their own: their places, addresses
- * and MACs are free when the new ones come.
+ * and MACs are free when the new ones come. An address or prefix that passes from one listed client
+ * to another is given when all have been looked at.
  *
  * Who is dropped: the member, its unconfirmed keypairs and the address reserved for it. A client
- * whose psk changes is dropped too, since it has to prove the new one, and one whose address or
- * delegated prefixes change, since it hears of them at login; a new name drops nobody.
+ * whose psk changes is dropped too, since it has to prove the new one, and is told so. One whose
+ * address or delegated prefixes change stays: the engine's sweep tells it of them when the list is
+ * taken over. A new name changes nothing.
  */
 #ifndef SIXTAP_ROUTER_RELIST_H
 #define SIXTAP_ROUTER_RELIST_H
@@ -25,7 +27,8 @@ struct client_list {
 };
 
 struct relist {
-    bool on, adding;
+    bool on;
+    enum { RELIST_COMPARE, RELIST_GIVE, RELIST_ADD } phase;
     struct client_list list;
     uint32_t at;
     uint32_t added, removed, changed, renamed;

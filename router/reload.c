@@ -280,11 +280,12 @@ void reload_settle(struct reload *r, mono_ns now)
             r->did.no_room);
         say(r, true, line);
     }
-    log_info(
-        "reloaded: %u clients listed; %u added, %u removed, %u with another psk or prefix, %u with "
-        "another name; %u ms to read the files, %u ms to take them over",
-        router_engine_listed(r->re), r->did.added, r->did.removed, r->did.changed, r->did.renamed,
-        (unsigned)((r->read - r->began) / NS_PER_MS), (unsigned)((now - r->read) / NS_PER_MS));
+    log_info("reloaded: %u clients listed; %u added, %u removed, %u with another psk, address or "
+             "delegated "
+             "prefix, %u with another name; %u ms to read the files, %u ms to take them over",
+             router_engine_listed(r->re), r->did.added, r->did.removed, r->did.changed,
+             r->did.renamed, (unsigned)((r->read - r->began) / NS_PER_MS),
+             (unsigned)((now - r->read) / NS_PER_MS));
     finish(r, r->did.no_room == 0);
 }
 

@@ -51,8 +51,6 @@ static const char *logout_text(unsigned why)
         return "router stops";
     case LOGOUT_REMOVED:
         return "no longer listed";
-    case LOGOUT_PREFIXES:
-        return "its address or prefixes changed";
     case LOGOUT_PSK:
         return "its psk is another one now";
     }

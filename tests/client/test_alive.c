@@ -379,6 +379,7 @@ static void test_goodbye(void **state)
         { GOODBYE_SHUTDOWN, 500, 1500 },
         { GOODBYE_REMOVED, 12000, 18000 },
         { GOODBYE_IDLE, 0, 0 },
+        { GOODBYE_PSK, 0, 0 },
         { (enum goodbye)77, 0, 0 },
     };
     (void)state;

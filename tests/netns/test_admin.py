@@ -290,6 +290,40 @@ def test_first_delegated_prefix_needs_a_restart():
                  not lab.r.ip_json("-6", "route", "show", "2001:db8:b::/56"))
 
 
+def test_what_a_client_is_given_changes_under_it():
+    """Another fixed address and other prefixes, again and again: the client stays, is told, and nobody suspects its key.
+    Another psk ends it; both logs say why."""
+    with Lab() as lab:
+        given = ", delegate: [ '2001:db8:b0::/56' ], address: 2001:db8:1::b0"
+        router = lab.router(clients=["a"], given={"a": given})
+        a = lab.client("a", lab.public("a")).wait_up()
+        pings = lab.pings(a.ns, ROUTER6)
+        for i in range(1, 7):  # more often than a key is suspected after
+            with open(router.conf, encoding="utf-8") as f:
+                text = f.read()
+            lab.write("router.yaml", text.replace(f"db8:b{i - 1}::", f"db8:b{i}::").replace(f"db8:1::b{i - 1}",
+                                                                                           f"db8:1::b{i}"))
+            got = admin(lab, "reload", "-c", router.conf)
+            assert "1 with another psk, address or delegated prefix" in got.stdout
+            wait_for("the address", lambda i=i: a.address() == f"2001:db8:1::b{i}")
+            wait_for("the prefix", lambda i=i: a.status()["delegated"] == [f"2001:db8:b{i}::/56"])
+            wait_for("its route", lambda i=i: [r["dst"] for r in lab.r.ip_json("-6", "route", "show", "proto", "166")]
+                     == [f"2001:db8:b{i}::/56"])
+            assert a.ns.ping(ROUTER6) == 1
+        assert len(re.findall(r"reloaded: .* 1 with another psk, address or delegated prefix,", router.log())) == 6
+        assert router.log().count("logged in") == 1 and " left: " not in router.log()
+        assert pings.answered()
+        with open(router.conf, encoding="utf-8") as f:
+            text = f.read()
+        lab.write("router.yaml", text.replace("{ name: a,", f"{{ name: a, psk: {key_of(1)},"))
+        admin(lab, "reload", "-c", router.conf)
+        router.wait_log("a at .* left: its psk is another one now")
+        a.wait_log("said goodbye: this client's psk is another one now")
+        a.wait_log("the router at .* answered, but psk/join_secret or router_key is wrong")
+        wait_for("what it still sends to draw answers", lambda: a.log().count("does not know this connection") >= 4)
+        assert "does another host log in" not in a.log()
+
+
 STALL_MS = 1000  # for any machine; the README has what was measured
 
 

@@ -42,22 +42,62 @@ static int by_key(const void *x, const void *y)
                   KEY_LEN);
 }
 
-/* Returns the number of ticks it took. */
-static unsigned relist(struct relist *done)
+static void begin_relist(void)
 {
     struct client_list l = { .client = list, .n = n_list, .by_key = order };
-    unsigned ticks = 0;
 
     for (uint32_t i = 0; i < n_list; i++)
         order[i] = i;
     qsort(order, n_list, sizeof(*order), by_key);
     router_engine_relist(rig.re, &l);
+}
+
+/* Returns the number of ticks it took. */
+static unsigned relist(struct relist *done)
+{
+    unsigned ticks = 0;
+
+    begin_relist();
     while (router_engine_relisting(rig.re, done)) {
         assert_true(router_engine_deadline(rig.re) <= rig.now);
         rig_tick(&rig);
         assert_true(++ticks < 2000);
     }
     return ticks;
+}
+
+/* What a member is told while a list is taken over. */
+struct heard {
+    unsigned n_bye, n_settings;
+    enum goodbye bye;
+    struct settings s;
+};
+
+static void hear(struct guest *g, struct heard *h)
+{
+    struct control ctl;
+
+    guest_take(g, &rig);
+    if (guest_has_control(g, TLV_GOODBYE, &ctl)) {
+        h->n_bye++;
+        h->bye = ctl.goodbye;
+    }
+    if (guest_has_control(g, TLV_SETTINGS, &ctl)) {
+        h->n_settings++;
+        assert_true(wire_get_settings(ctl.body, ctl.body_len, &h->s));
+    }
+}
+
+/* As relist(), with what follows it at once. */
+static void relist_heard(struct relist *done, struct heard *by_a, struct heard *by_b)
+{
+    begin_relist();
+    *by_a = *by_b = (struct heard){ .n_bye = 0 };
+    while (router_engine_relisting(rig.re, done) || router_engine_deadline(rig.re) <= rig.now) {
+        rig_tick(&rig);
+        hear(&a, by_a);
+        hear(&b, by_b);
+    }
 }
 
 static void forget(unsigned i)
@@ -110,11 +150,7 @@ static void removed(void **state) /* H29 */
     (void)state;
     three();
     forget(0);
-    struct client_list l = { .client = list, .n = n_list, .by_key = order };
-    for (uint32_t i = 0; i < n_list; i++)
-        order[i] = i;
-    qsort(order, n_list, sizeof(*order), by_key);
-    router_engine_relist(rig.re, &l);
+    begin_relist();
     rig_tick(&rig);
     guest_take(&a, &rig);
     assert_int_equal(guest_has_control(&a, TLV_GOODBYE, &bye), 1);
@@ -191,18 +227,26 @@ static void psk_changed(void **state)
 {
     struct relist done;
     struct notice ev;
+    struct heard by_a, by_b;
 
     (void)state;
     three();
     list[0].has_psk = true;
     memset(list[0].psk, 0x33, KEY_LEN);
-    relist(&done);
+    list[0].has_address = true; /* at the same time */
+    list[0].address = ip6_of("2001:db8:1::beef");
+    relist_heard(&done, &by_a, &by_b);
     assert_int_equal(done.changed, 1);
     assert_int_equal(rig_notices(&rig, NOTICE_LOGOUT, &ev), 1);
     assert_int_equal(ev.reason, LOGOUT_PSK);
     assert_null(rig_member(&rig, &a));
+    /* it has to come with the new one, and is told at once */
+    assert_int_equal(by_a.n_bye, 1);
+    assert_int_equal(by_a.bye, GOODBYE_PSK);
+    assert_int_equal(by_b.n_bye + by_b.n_settings, 0);
     memset(a.psk, 0x33, KEY_LEN);
     guest_join(&a, &rig);
+    assert_true(ip6_eq(guest_addr(&a), list[0].address));
     assert_true(reaches(&a, &b) && reaches(&b, &c));
     assert_int_equal(rig_member(&rig, &a)->client, 0);
 }
@@ -211,8 +255,7 @@ static void psk_changed(void **state)
 static void R23_address_changed(void **state)
 {
     struct relist done;
-    struct control ctl;
-    struct settings s;
+    struct heard by_a, by_b;
     const struct ip6 fixed = ip6_of("2001:db8:1::beef");
 
     (void)state;
@@ -220,13 +263,12 @@ static void R23_address_changed(void **state)
     struct ip6 before = guest_addr(&a);
     list[0].has_address = true;
     list[0].address = fixed;
-    relist(&done);
+    relist_heard(&done, &by_a, &by_b);
     assert_int_equal(done.changed, 1);
     assert_int_equal(rig_notices(&rig, NOTICE_LOGOUT, NULL), 0);
-    guest_take(&a, &rig); /* with the last slice */
-    assert_int_equal(guest_has_control(&a, TLV_SETTINGS, &ctl), 1);
-    assert_true(wire_get_settings(ctl.body, ctl.body_len, &s));
-    assert_true(s.n_address == 1 && ip6_eq(s.address[0].addr, fixed));
+    assert_int_equal(by_a.n_settings, 1);
+    assert_true(by_a.s.n_address == 1 && ip6_eq(by_a.s.address[0].addr, fixed));
+    assert_int_equal(by_b.n_settings, 0);
     assert_true(bindings_owns(&rig.re->b, rig_member(&rig, &a), fixed));
     assert_false(bindings_owns(&rig.re->b, rig_member(&rig, &a), before));
     list[0].has_address = false;
@@ -236,9 +278,112 @@ static void R23_address_changed(void **state)
     assert_true(bindings_owns(&rig.re->b, rig_member(&rig, &a), before));
 }
 
+/* Two clients exchange their fixed addresses, whichever of them is looked at first. */
+static void addresses_swapped(void **state)
+{
+    const struct ip6 x = ip6_of("2001:db8:1::a"), y = ip6_of("2001:db8:1::b");
+    struct relist done;
+    struct heard by_a, by_b;
+
+    (void)state;
+    rig.clients[0].has_address = rig.clients[1].has_address = true;
+    rig.clients[0].address = x;
+    rig.clients[1].address = y;
+    three();
+    memcpy(list, rig.clients, sizeof(rig.clients));
+    for (unsigned round = 0; round < 2; round++) {
+        list[0].address = round ? x : y;
+        list[1].address = round ? y : x;
+        relist_heard(&done, &by_a, &by_b);
+        assert_int_equal(done.changed, 2);
+        assert_true(by_a.n_settings == 1 && ip6_eq(by_a.s.address[0].addr, list[0].address));
+        assert_true(by_b.n_settings == 1 && ip6_eq(by_b.s.address[0].addr, list[1].address));
+        assert_true(bindings_owns(&rig.re->b, rig_member(&rig, &a), list[0].address));
+        assert_true(bindings_owns(&rig.re->b, rig_member(&rig, &b), list[1].address));
+    }
+    assert_int_equal(rig_notices(&rig, NOTICE_LOGOUT, NULL), 0);
+}
+
+/* Is exactly this what the kernel is told of @g? */
+static bool kernel_has(struct guest *g, const struct prefix *want, unsigned n)
+{
+    uint32_t slot = member_slot(&rig.re->ms, rig_member(&rig, g));
+    struct reachable to, last = { .n = 99 };
+
+    member_changed(&rig.re->ms, slot);
+    while (router_engine_reach(rig.re, &to)) {
+        if (to.slot == slot)
+            last = to;
+    }
+    bool same = last.n == n;
+    for (unsigned i = 0; same && i < n; i++)
+        same = prefix_eq(last.prefix[i], want[i]);
+    return same;
+}
+
+static bool told(const struct heard *h, const struct prefix *want, unsigned n)
+{
+    bool same = h->n_settings == 1 && h->s.n_delegated == n;
+
+    for (unsigned i = 0; same && i < n; i++)
+        same = prefix_eq(h->s.delegated[i], want[i]);
+    return same;
+}
+
+/* Other delegated prefixes: the member stays, keeps what stays, and is told. One that passes from
+ * one client to another passes, whichever of them is looked at first. */
+static void prefixes_changed(void **state)
+{
+    const struct prefix p[] = { { ip6_of("2001:db8:a::"), 48 },
+                                { ip6_of("2001:db8:b::"), 48 },
+                                { ip6_of("2001:db8:c::"), 48 } };
+    struct relist done;
+    struct heard by_a, by_b;
+
+    (void)state;
+    three();
+    struct router_client *of_a = &list[0], *of_b = &list[1];
+    of_a->delegate[0] = p[0];
+    of_a->delegate[1] = p[1];
+    of_a->n_delegate = 2;
+    relist_heard(&done, &by_a, &by_b);
+    assert_int_equal(done.changed, 1);
+    assert_true(told(&by_a, p, 2) && by_b.n_settings == 0);
+    assert_true(kernel_has(&a, p, 2));
+    /* the first goes, the second is the first now: it was a's all the time */
+    of_a->delegate[0] = p[1];
+    of_a->n_delegate = 1;
+    begin_relist();
+    rig_tick(&rig);
+    assert_ptr_equal(bindings_delegated(&rig.re->b, p[1].addr), rig_member(&rig, &a));
+    relist_heard(&done, &by_a, &by_b);
+    assert_true(told(&by_a, p + 1, 1));
+    assert_true(kernel_has(&a, p + 1, 1));
+    assert_null(bindings_delegated(&rig.re->b, p[0].addr));
+    for (unsigned round = 0; round < 2; round++) { /* from a to b, and back */
+        struct router_client *to = round ? of_a : of_b, *from = round ? of_b : of_a;
+        to->delegate[0] = p[1];
+        to->n_delegate = 1;
+        from->delegate[0] = p[2];
+        relist_heard(&done, &by_a, &by_b);
+        assert_int_equal(done.changed, 2);
+        assert_true(told(&by_a, p + (round ? 1 : 2), 1) && told(&by_b, p + (round ? 2 : 1), 1));
+        assert_true(kernel_has(&a, p + (round ? 1 : 2), 1));
+        assert_true(kernel_has(&b, p + (round ? 2 : 1), 1));
+    }
+    of_a->n_delegate = of_b->n_delegate = 0;
+    relist_heard(&done, &by_a, &by_b);
+    assert_true(told(&by_a, NULL, 0) && told(&by_b, NULL, 0));
+    assert_true(kernel_has(&a, NULL, 0) && kernel_has(&b, NULL, 0));
+    assert_int_equal(rig_notices(&rig, NOTICE_LOGOUT, NULL), 0);
+    assert_int_equal(by_a.n_bye + by_b.n_bye, 0);
+    assert_true(reaches(&a, &b) && reaches(&b, &a));
+}
+
 static void listed_while_in(void **state) /* access: open; a member becomes a listed client */
 {
     struct relist done;
+    struct heard by_a, by_b;
 
     (void)state;
     rig.conf.access = ACCESS_OPEN;
@@ -249,9 +394,14 @@ static void listed_while_in(void **state) /* access: open; a member becomes a li
     guest_join(&a, &rig);
     guest_join(&b, &rig);
     assert_int_equal(rig_member(&rig, &a)->client, SLOT_ABSENT);
-    list[n_list++] = rig.clients[5];
-    relist(&done);
+    list[n_list] = rig.clients[5];
+    list[n_list].n_delegate = 1;
+    list[n_list++].delegate[0] = (struct prefix){ ip6_of("2001:db8:a::"), 48 };
+    relist_heard(&done, &by_a, &by_b);
     assert_int_equal(done.added, 1);
+    assert_true(told(&by_a, list[n_list - 1].delegate, 1));
+    assert_true(kernel_has(&a, list[n_list - 1].delegate, 1));
+    assert_int_equal(rig_notices(&rig, NOTICE_LOGOUT, NULL), 0);
     assert_string_equal(router_engine_client(rig.re, rig_member(&rig, &a)->client), "client5");
     assert_true(reaches(&a, &b) && reaches(&b, &a));
     struct ip6 x;
@@ -354,12 +504,7 @@ static void random_lists(void **state)
             list[i - 1] = x;
         }
         if (entropy_u32(&rig.e) % 4 == 0) { /* given up half way */
-            struct client_list l = { .client = list, .n = 0, .by_key = order };
-            l.n = n_list;
-            for (uint32_t i = 0; i < n_list; i++)
-                order[i] = i;
-            qsort(order, n_list, sizeof(*order), by_key);
-            router_engine_relist(rig.re, &l);
+            begin_relist();
             rig_tick(&rig);
         }
         relist(NULL);
@@ -385,6 +530,8 @@ int main(void)
         ROW(names_swapped),
         ROW(psk_changed),
         ROW(R23_address_changed),
+        ROW(addresses_swapped),
+        ROW(prefixes_changed),
         ROW(listed_while_in),
         ROW(no_room),
         ROW(many_members_leave),

@@ -16,6 +16,8 @@
 #include "proto/mac.h"
 #include "router/admin_file.h"
 #include "router/clients_dir.h"
+#include "router/room.h"
+#include "router/uplink.h"
 
 #define ASK_TIMEOUT_MS 5000u
 #define RELOAD_MAX     (120 * NS_PER_S)
@@ -181,6 +183,58 @@ static int check_new(const struct router_config *c, const struct cli_opts *o, co
     return EX_OK;
 }
 
+/* How many clients the router that runs here has room for; 0: there is none, or it does not say. */
+static uint32_t running_room(const struct cli_opts *o)
+{
+    char name[108], err[256];
+    struct json_object *answer = NULL;
+    int64_t room = 0;
+
+    control_of(o, name);
+    if (control_query(name, "reloaded", ASK_TIMEOUT_MS, &answer, err, sizeof(err)) == 0)
+        room = number_of(answer, "room");
+    json_object_put(answer);
+    return room > 0 && room < UINT32_MAX ? (uint32_t)room : 0;
+}
+
+/* Is there a place and an address for one more? Said before anything is written: a list that is
+ * too long would keep the router from its next start. */
+static int check_room(const struct router_config *c, const struct cli_opts *o, const uint8_t *key,
+                      const struct cli_io *io)
+{
+    char prefix[IP6_TEXT_LEN];
+    uint32_t room;
+
+    if (c->max_clients && c->n_clients >= c->max_clients) {
+        fprintf(io->err,
+                "sixtap-router: %u clients are listed, and limits: clients: allows no more; raise "
+                "it and restart the router, or revoke one\n",
+                c->n_clients);
+        return EX_UNAVAILABLE;
+    }
+    if (!room_in_prefix(c, key)) {
+        fprintf(io->err,
+                "sixtap-router: %u clients are listed, and prefix %s/%u has no address for another "
+                "one; revoke one, or take a shorter prefix\n",
+                c->n_clients, ip6_text(prefix, c->prefix.addr), c->prefix.len);
+        return EX_UNAVAILABLE;
+    }
+    room = running_room(o);
+    if (room && c->n_clients >= room) {
+        fprintf(io->err,
+                "sixtap-router: %u clients are listed, and the running router has no place for "
+                "another one; restart it, which makes room, or revoke one\n",
+                c->n_clients);
+        return EX_UNAVAILABLE;
+    }
+    if (c->n_clients >= c->max_members)
+        fprintf(io->err,
+                "sixtap-router: note: limits: members: %u; of %u clients that many can be on line "
+                "at a time\n",
+                c->max_members, c->n_clients + 1);
+    return EX_OK;
+}
+
 static void print_client_yaml(FILE *f, const struct router_config *c, const char *name,
                               const uint8_t *private_key)
 {
@@ -242,6 +296,8 @@ static int invite(const struct router_config *c, const struct cli_opts *o, const
     }
     int rc = check_new(c, o, public_key, io);
     if (rc == EX_OK)
+        rc = check_room(c, o, public_key, io);
+    if (rc == EX_OK)
         rc = write_client(c, o, public_key, path, sizeof(path), io);
     if (rc == EX_OK) {
         print_client_yaml(io->out, c, o->arg, o->public_key ? NULL : private_key);
@@ -272,6 +328,8 @@ int admin_invite(const struct cli_opts *o, const struct cli_io *io)
     }
     if (router_config_load_to_invite(&c, o->config, io->err) != 0)
         return EX_CONFIG;
+    if (c.uplink == UPLINK_NDPROXY)
+        (void)uplink_conclude(&c); /* which addresses are not for clients; it need not run here */
     int rc = invite(&c, o, io);
     router_config_free(&c);
     return rc;

@@ -746,6 +746,11 @@ const char *router_engine_client(const struct router_engine *re, uint32_t client
     return roster_name(&re->roster, client);
 }
 
+uint32_t router_engine_room(const struct router_engine *re)
+{
+    return re->roster.n_max;
+}
+
 uint32_t router_engine_listed(const struct router_engine *re)
 {
     return re->roster.n_max - re->roster.n_free;

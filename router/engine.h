@@ -103,6 +103,9 @@ const char *router_engine_client(const struct router_engine *re, uint32_t client
 /* router_engine_listed() - how many clients are listed now */
 uint32_t router_engine_listed(const struct router_engine *re);
 
+/* router_engine_room() - how many can be, until the router is started anew */
+uint32_t router_engine_room(const struct router_engine *re);
+
 /* what status shows */
 const struct bindings *router_engine_bindings(const struct router_engine *re);
 const struct members *router_engine_members(const struct router_engine *re);

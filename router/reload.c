@@ -307,6 +307,7 @@ struct json_object *reload_json(const struct reload *r)
     json_put_bool(o, "ok", r->ok);
     json_object_object_add(o, "messages", json_object_get(r->messages));
     json_put_number(o, "listed", router_engine_listed(r->re));
+    json_put_number(o, "room", router_engine_room(r->re));
     json_put_number(o, "added", r->did.added);
     json_put_number(o, "removed", r->did.removed);
     json_put_number(o, "changed", r->did.changed);

@@ -376,11 +376,8 @@ static void test_goodbye(void **state)
         enum goodbye why;
         unsigned least_ms, most_ms;
     } rows[] = {
-        { GOODBYE_SHUTDOWN, 500, 1500 },
-        { GOODBYE_REMOVED, 12000, 18000 },
-        { GOODBYE_IDLE, 0, 0 },
-        { GOODBYE_PSK, 0, 0 },
-        { (enum goodbye)77, 0, 0 },
+        { GOODBYE_SHUTDOWN, 500, 1500 }, { GOODBYE_REMOVED, 12000, 18000 }, { GOODBYE_IDLE, 0, 0 },
+        { GOODBYE_PSK, 0, 0 },           { (enum goodbye)77, 0, 0 },
     };
     (void)state;
 

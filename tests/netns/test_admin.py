@@ -290,6 +290,38 @@ def test_first_delegated_prefix_needs_a_restart():
                  not lab.r.ip_json("-6", "route", "show", "2001:db8:b::/56"))
 
 
+def refused_invitation(lab, conf, words):
+    got = admin(lab, "invite", "late", "-c", conf, check=False)
+    assert got.returncode == os.EX_UNAVAILABLE and words in got.stderr and not got.stdout, got
+    assert not os.path.exists(path(lab, "clients.d", "late.yaml"))
+
+
+def test_invite_foresees_that_there_is_no_room():
+    """Nothing is written when limits: clients:, the prefix or the running router has no place for another client."""
+    with Lab() as lab:
+        r = lab.router(clients=["a"], start=False, extra="limits: { clients: 2 }\n")
+        admin(lab, "invite", "b", "-c", r.conf)
+        refused_invitation(lab, r.conf, "2 clients are listed, and limits: clients: allows no more")
+        admin(lab, "revoke", "b", "-c", r.conf)
+        admin(lab, "invite", "late", "-c", r.conf)
+    with Lab() as lab:
+        r = lab.router(clients=["a"], start=False, prefix="2001:db8:1::/126")  # ::2 and ::3 are for clients
+        admin(lab, "invite", "b", "-c", r.conf)
+        refused_invitation(lab, r.conf, "2 clients are listed, and prefix 2001:db8:1::/126 has no address for another one")
+        r.start().wait_up()
+        refused_invitation(lab, r.conf, "has no address for another one")
+    with Lab() as lab:
+        r = lab.router(clients=["a"], extra="limits: { members: 1023 }\n")  # it has room for 1024
+        with open(r.conf, "a", encoding="utf-8") as f:
+            f.writelines(f"  - {{ name: c{i}, public_key: {key_of(i)} }}\n" for i in range(1, 1023))
+        got = admin(lab, "invite", "b", "-c", r.conf)
+        assert "limits: members: 1023; of 1024 clients that many can be on line" in got.stderr
+        refused_invitation(lab, r.conf, "1024 clients are listed, and the running router has no place for another one")
+        r.stop()
+        r.start().wait_up()
+        admin(lab, "invite", "late", "-c", r.conf)
+
+
 def test_what_a_client_is_given_changes_under_it():
     """Another fixed address and other prefixes, again and again: the client stays, is told, and nobody suspects its key.
     Another psk ends it; both logs say why."""

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "client/suspect.h"
 #include "proto/host/crypto.h"
 #include "proto/host/json.h"
 #include "proto/host/log.h"
@@ -12,8 +13,6 @@
 
 #define SILENCE_FIRST 3u  /* explained after this many unanswered LOGINs */
 #define SILENCE_EVERY 20u /* and again after each as many */
-#define NUDGES_TELL   4u  /* this many forgotten connections */
-#define NUDGES_TIME   (180 * NS_PER_S)
 
 void report_start(const struct client_config *c)
 {
@@ -78,15 +77,12 @@ static const char *goodbye_text(uint32_t why)
     return "it said goodbye";
 }
 
-static bool connected; /* there was a login since the last connection that was forgotten */
-
 static void report_logged_in(const struct client_engine *e, const struct client_event *ev,
                              const char *ep)
 {
     char mac[MAC_TEXT_LEN], a[IP6_TEXT_LEN];
     const struct device_want *w = client_engine_want(e);
 
-    connected = true;
     log_info("logged in after %u ms: seen as %s, MAC %s, address %s", ev->a, ep,
              mac_text(mac, ev->mac),
              w->n_address ? ip6_text(a, w->address[0].addr) : "from router advertisements");
@@ -130,31 +126,10 @@ static bool report_answer(const struct client_config *c, const struct client_eve
     }
 }
 
-/* A connection that is forgotten again and again without the router going away is most likely
- * replaced each time: the last login with a key wins. One that is not made anew (the router has
- * said goodbye and does not take the login) is forgotten but once. */
-static void explain_nudges(mono_ns at)
-{
-    static mono_ns first;
-    static unsigned n;
-
-    if (!connected)
-        return;
-    connected = false;
-    if (n == 0 || time_since(at, first) > NUDGES_TIME) {
-        first = at;
-        n = 0;
-    }
-    if (++n == NUDGES_TELL)
-        log_warn(
-            "the router forgot this connection %u times in %u s: does another host log in with "
-            "this client's key? Each needs a key of its own",
-            n, (unsigned)(time_since(at, first) / NS_PER_S));
-}
-
 void report_event(const struct client_config *c, const struct client_engine *e,
                   const struct client_event *ev)
 {
+    static struct suspect suspect;
     char ep[EP_TEXT_LEN], mac[MAC_TEXT_LEN];
 
     endpoint_text(ep, ev->ep);
@@ -166,6 +141,11 @@ void report_event(const struct client_config *c, const struct client_engine *e,
         return;
     case EVENT_LOGGED_IN:
         report_logged_in(e, ev, ep);
+        if (suspect_login(&suspect, ev->a * NS_PER_MS, ev->time))
+            log_warn("this connection ended %u times in %u s, while the router answered each new "
+                     "login at once: does another host log in with this client's key? Each needs a "
+                     "key of its own",
+                     SUSPECT_TIMES, (unsigned)(time_since(ev->time, suspect.first) / NS_PER_S));
         return;
     case EVENT_MAC_CHANGED:
         log_info("MAC is now %s", mac_text(mac, ev->mac));
@@ -191,17 +171,20 @@ void report_event(const struct client_config *c, const struct client_engine *e,
         return;
     case EVENT_ROUTER_LOST:
         log_warn("the router at %s was not heard for %u s; logging in anew", ep, ev->a);
+        suspect_lost(&suspect);
         return;
     case EVENT_ROUTER_BACK:
+        suspect_told(&suspect);
         log_info("the router at %s is back", ep);
         return;
     case EVENT_NUDGE:
         log_info("the router at %s does not know this connection (%s); logging in anew", ep,
                  ev->a ? "its port was closed" : "it was restarted, or this endpoint is new to it");
         if (ev->a == 0)
-            explain_nudges(ev->time);
+            suspect_lost(&suspect);
         return;
     case EVENT_GOODBYE:
+        suspect_told(&suspect);
         log_warn("the router at %s said goodbye: %s", ep, goodbye_text(ev->a));
         return;
     case EVENT_KEYS_EXPIRED:

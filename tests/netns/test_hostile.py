@@ -16,7 +16,7 @@ import struct
 import subprocess
 import time
 
-from lab import PATIENCE, PORT, ROUTER4, ROUTER6, Lab, Spoofer, wait_for
+from lab import PORT, ROUTER4, ROUTER6, Lab, Spoofer, wait_for
 
 ROUTER = (ROUTER4, PORT)
 LOGIN, LOGIN_REPLY, COOKIE, DATA, NUDGE = 1, 2, 3, 4, 5
@@ -350,18 +350,3 @@ def test_forged_logins_that_come_again():  # H23
         since = len(b.log())
         b.start()
         b.wait_log("logged in after", since)
-
-
-def test_h34_one_key_at_two_places():
-    """Each login ends the other: the router says so, and the client that hears it is forgotten again and again."""
-    with Lab() as lab:
-        lab.keys["b"] = lab.key("a")
-        with open(os.path.join(lab.dir, "a.key"), encoding="ascii") as f:
-            lab.write("b.key", f.read())
-        r = lab.router(clients=["a"])
-        both = [lab.client(name, lab.public(name)).wait_up() for name in ("a", "b")]
-        for c in both:
-            lab.pings(c.ns, ROUTER6)
-        r.wait_log("a logs in from two places by turns, .*: two hosts use its key")
-        wait_for("a client to suspect it", lambda: any("does another host log in with this client's key" in c.log()
-                                                       for c in both), timeout=2 * PATIENCE)

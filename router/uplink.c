@@ -12,6 +12,7 @@
 #include "proto/mac.h"
 #include "router/bindings.h"
 #include "router/preflight.h"
+#include "router/rules.h"
 
 #define BRIDGE_METRIC 512u /* behind the kernel's own on-link routes */
 
@@ -122,52 +123,6 @@ static int open_reach(const struct router_config *c, const uint8_t *hash_key, st
     return reach_open(&rc, hash_key, &u->reach);
 }
 
-#define NAT_RULE_LEN 128u /* octets of one rule at the most: a prefix and the device's name */
-
-static int nat_rule(char *out, size_t cap, const char *device, struct prefix p)
-{
-    char text[IP6_TEXT_LEN];
-
-    return snprintf(out, cap, "ip6 saddr %s/%u oifname != \"%s\" masquerade\n",
-                    ip6_text(text, p.addr), p.len, device);
-}
-
-/* What clients send to elsewhere leaves with an address of the host; those that still use a former
- * prefix of the segment (u->former) are translated like the others. A rule counts on nothing but
- * its prefix and the device, so it holds when the WAN changes. */
-static int translate(const struct uplink *u, const struct router_config *c)
-{
-    char rules[128 + (1 + OLD_PREFIXES) * NAT_RULE_LEN];
-    size_t n = (size_t)snprintf(rules, sizeof(rules),
-                                "chain postrouting {\n"
-                                "type nat hook postrouting priority srcnat\n");
-
-    n += (size_t)nat_rule(rules + n, sizeof(rules) - n, c->uplink_device, c->prefix);
-    for (unsigned i = 0; i < u->n_former; i++) {
-        struct prefix old = { .addr = ip6_mask(u->former[i].addr, u->former[i].plen),
-                              .len = u->former[i].plen };
-        n += (size_t)nat_rule(rules + n, sizeof(rules) - n, c->uplink_device, old);
-    }
-    (void)snprintf(rules + n, sizeof(rules) - n, "}\n");
-    return nft_replace(u->nat, rules);
-}
-
-static int open_nat(const struct router_config *c, struct uplink *u)
-{
-    char name[NFT_NAME_MAX + 1];
-
-    if (c->uplink != UPLINK_NAT66)
-        return 0;
-    snprintf(name, sizeof(name), "sixtap-%s", c->uplink_device);
-    int err = nft_open(name, &u->nat);
-    if (!err)
-        err = translate(u, c);
-    if (err)
-        log_error("cannot make the address translation (nft table ip6 %s): %s", name,
-                  u->nat ? nft_error(u->nat) : strerror(-err));
-    return err;
-}
-
 static void log_finding(void *arg, enum finding_level level, const char *line)
 {
     (void)arg;
@@ -197,7 +152,7 @@ int uplink_open(const struct router_config *c, const uint8_t *hash_key, struct u
         return err;
     err = open_device(c, &u);
     if (!err)
-        err = open_nat(c, &u);
+        err = rules_open(c, &u.rules);
     if (!err)
         err = open_reach(c, hash_key, &u);
     if (err) {
@@ -219,7 +174,7 @@ struct tun_want uplink_tun(const struct uplink *u, const struct router_config *c
 void uplink_close(struct uplink *u)
 {
     reach_close(u->reach);
-    nft_close(u->nat);
+    nft_close(u->rules);
     nl_watch_close(u->link);
     tap_close(u->tun);
     *u = (struct uplink){ .tun = NULL };
@@ -342,6 +297,12 @@ static int move_address(struct uplink *u, const struct router_config *c,
     return err;
 }
 
+static void renew_rules(const struct uplink *u, const struct router_config *to)
+{
+    if (u->rules && rules_set(u->rules, to, u->former, u->n_former))
+        log_error("the packet filter has not got the new prefix: %s", nft_error(u->rules));
+}
+
 const char *uplink_renumber(struct uplink *u, const struct router_config *c,
                             struct router_config *to)
 {
@@ -359,6 +320,7 @@ const char *uplink_renumber(struct uplink *u, const struct router_config *c,
             return "the prefix stays as it was: this host has no address in the new one (see the "
                    "log)";
         to->address = as.address;
+        renew_rules(u, &as);
         memcpy(to->taken, as.taken, sizeof(to->taken));
         to->n_taken = as.n_taken;
         reach_segment(u->reach, to->prefix);
@@ -366,7 +328,6 @@ const char *uplink_renumber(struct uplink *u, const struct router_config *c,
     }
     if (move_address(u, c, to))
         return "the prefix stays as it was: the uplink device does not take the new address";
-    if (u->nat && translate(u, &as))
-        log_error("the new prefix is not translated: %s", nft_error(u->nat));
+    renew_rules(u, &as);
     return NULL;
 }

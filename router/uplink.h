@@ -7,7 +7,7 @@
  *   with the on-link route that leads everything for clients here.
  * - ndproxy: the prefix is on link at the WAN. The router's address is the host's own there; the
  * TUN has none, each client's address is routed into it and announced on the WAN (reach.h).
- * - nat66: as routed, and what leaves for elsewhere takes the host's address (nft.h).
+ * - nat66: as routed, and what leaves for elsewhere takes the host's address (rules.h).
  * - none: no device.
  *
  * The device vanishes with its descriptor, and its address and routes with it. While somebody has
@@ -29,7 +29,7 @@ struct uplink { /* all NULL with `uplink: none` */
     struct tap *tun;
     struct nl_watch *link;               /* what happens to the TUN */
     struct reach *reach;                 /* NULL when the kernel needs to know of no client */
-    struct nft *nat;                     /* nat66 */
+    struct nft *rules;                   /* rules.h; NULL on a kernel without nftables */
     struct nl_addr former[OLD_PREFIXES]; /* of the TUN, deprecated; the newest first */
     unsigned n_former;
 };

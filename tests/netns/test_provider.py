@@ -11,6 +11,7 @@ inet is the provider's router and the web server behind it (its address is on lo
 import os
 import re
 import shutil
+import signal
 import socket
 import struct
 import time
@@ -184,6 +185,52 @@ def test_nat66():
         router.stop()
         assert "sixtap" not in lab.r.run("nft", "list", "ruleset").stdout
         a.stop()
+
+
+@pytest.mark.parametrize("mode", ["routed", "nat66", "ndproxy"])
+def test_r52_the_routers_own_address_from_outside(mode):  # R52
+    """What others send to clients in the name of the router's own address is dropped and counted; its own words pass."""
+    with Lab() as lab:
+        if mode == "ndproxy":
+            on_link(lab, 112)
+        own = "2001:db8:1::2" if mode == "ndproxy" else ROUTER6
+        prefix = "2001:db8:1::/112" if mode == "ndproxy" else PREFIX
+        router = lab.router(["a"], mode=mode, prefix=prefix, given={"a": ", delegate: [ '2001:db8:b::/56' ]"})
+        a = lab.client("a", lab.public("a")).wait_up(ping=WEB6)
+        seen = lab.sniff(a.ns, "tap6")
+
+        def forge(src, marker, to):
+            s = lab.inet.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            s.setsockopt(socket.IPPROTO_IPV6, 75, 1)  # IPV6_TRANSPARENT
+            s.bind((src, 0))
+            s.sendto(marker, (to, 9))
+
+        def counted():
+            return [int(n) for n in re.findall(r"counter packets (\d+)", lab.r.run("nft", "list", "table", "ip6",
+                                                                                  f"sixtap-{TUN}").stdout)]
+        forge(own, b"in its name", a.address())
+        forge("2001:db8:77::1", b"in another name", a.address())
+        seen.wait(b"in another name")
+        assert not seen.has(b"in its name") and counted() == [1]
+        assert lab.r.ping(a.address()) == 1 and a.ns.ping(own) == 1
+        assert seen.has(bytes.fromhex("20010db8000100000000000000000002" if mode == "ndproxy" else
+                                      "20010db8000100000000000000000001"))
+        if mode == "ndproxy":
+            return
+        # the former address as long as it is there, and the new one
+        with open(router.conf, encoding="utf-8") as f:
+            text = f.read()
+        lab.write("router.yaml", text.replace(PREFIX, "2001:db8:2::/64"))
+        router.proc.send_signal(signal.SIGHUP)
+        lab.inet.ip("route add 2001:db8:2::/64 via 2001:db8:ffff::1")
+        wait_for("rules for both", lambda: counted() == [0, 0])
+        new = wait_for("the new address", lambda: next((x for x in a.ns.addresses("tap6") if "2001:db8:2:" in x), None))
+        for src, marker in ((own, b"in its old name"), ("2001:db8:2::1", b"in its new name"),
+                            ("2001:db8:77::1", b"once more in another")):
+            forge(src, marker, new)
+        seen.wait(b"once more in another")
+        assert not seen.has(b"in its old name") and not seen.has(b"in its new name") and counted() == [1, 1]
+        assert lab.r.ping(new) == 1
 
 
 def test_delegated_prefix():

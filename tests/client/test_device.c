@@ -30,19 +30,6 @@ static struct device *dev;
 static char warned[1024]; /* all lines since setup */
 static mono_ns clock_now = 1000 * NS_PER_S;
 
-static struct ip6 ip6(const char *text)
-{
-    struct ip6 a;
-
-    assert_int_equal(inet_pton(AF_INET6, text, a.b), 1);
-    return a;
-}
-
-static struct prefix prefix(const char *text, uint8_t len)
-{
-    return (struct prefix){ ip6(text), len };
-}
-
 static void on_warn(void *arg, const char *line)
 {
     size_t used = strlen(warned);
@@ -73,10 +60,10 @@ static struct device_want want(void)
         .mtu = 1434,
         .mac = { { 0xc6, 0x33, 0x64, 0x07, 0x9c, 0x40 } },
         .router_mac = { { 0xc6, 0x12, 0x00, 0x01, 0x19, 0x40 } },
-        .segment = prefix("2001:db8:1::", 64),
-        .address = { { ip6("2001:db8:1::abcd"), 64 } },
-        .route = { prefix("2001:db8:77::", 48) },
-        .delegated = { prefix("2001:db8:5::", 56) },
+        .segment = netns_prefix("2001:db8:1::", 64),
+        .address = { { netns_ip6("2001:db8:1::abcd"), 64 } },
+        .route = { netns_prefix("2001:db8:77::", 48) },
+        .delegated = { netns_prefix("2001:db8:5::", 56) },
         .n_address = 1,
         .n_route = 1,
         .n_delegated = 1,
@@ -129,7 +116,7 @@ static int apply(const struct device_want *w)
 static bool has_address(const char *text, uint8_t plen)
 {
     struct nl_addr got[16];
-    const struct ip6 a = ip6(text);
+    const struct ip6 a = netns_ip6(text);
     int n = nl_addr_list(nl, device_ifindex(dev), got, 16);
 
     assert_in_range(n, 0, 16);
@@ -148,7 +135,7 @@ static int count_addresses(void)
 static bool find_route(const char *text, uint8_t len, struct nl_route *ret)
 {
     struct nl_route got[32];
-    const struct ip6 a = ip6(text);
+    const struct ip6 a = netns_ip6(text);
     int n = nl_route_list(nl, 0, DEVICE_ROUTE_PROTOCOL, 0, got, 32);
     unsigned found = 0;
 
@@ -263,7 +250,7 @@ static void applies_all(void **state)
     assert_true(find_route("2001:db8:1::", 64, &r));
     assert_true(!r.has_via && r.ifindex == device_ifindex(dev) && !r.link_down);
     assert_true(find_route("::", 0, &r));
-    assert_true(r.has_via && ip6_eq(r.via, ip6("fe80::c412:ff:fe01:1940")) && !r.link_down);
+    assert_true(r.has_via && ip6_eq(r.via, netns_ip6("fe80::c412:ff:fe01:1940")) && !r.link_down);
     assert_int_equal(r.metric, METRIC);
     assert_int_equal(r.pref, NL_PREF_LOW);
     assert_int_equal(r.ifindex, device_ifindex(dev));
@@ -350,13 +337,14 @@ static void smallest_change(void **state)
 
     w.serial++, w.router_mac.b[5]++; /* the two routes through it are replaced in place */
     assert_int_equal(apply(&w), 2);
-    assert_true(find_route("::", 0, &r) && ip6_eq(r.via, ip6("fe80::c412:ff:fe01:1941")));
+    assert_true(find_route("::", 0, &r) && ip6_eq(r.via, netns_ip6("fe80::c412:ff:fe01:1941")));
 
     w.serial++, w.on_link = false; /* `isolate`: another metric, so one more and one less */
     assert_int_equal(apply(&w), 2);
     assert_true(find_route("2001:db8:1::", 64, &r) && r.has_via);
 
-    w.serial++, w.address[1] = (struct seg_addr){ ip6("2001:db8:1::beef"), 64 }, w.n_address = 2;
+    w.serial++, w.address[1] = (struct seg_addr){ netns_ip6("2001:db8:1::beef"), 64 },
+                w.n_address = 2;
     assert_int_equal(apply(&w), 1);
     assert_true(has_address("2001:db8:1::abcd", 64) && has_address("2001:db8:1::beef", 64));
 
@@ -368,7 +356,7 @@ static void smallest_change(void **state)
     assert_int_equal(apply(&w), 2);
     assert_true(has_address("2001:db8:1::beef", 80));
 
-    w.serial++, w.delegated[0] = prefix("2001:db8:6::", 56);
+    w.serial++, w.delegated[0] = netns_prefix("2001:db8:6::", 56);
     assert_int_equal(apply(&w), 2);
     assert_true(find_route("2001:db8:6::", 56, &r));
     assert_false(find_route("2001:db8:5::", 56, &r));
@@ -391,9 +379,9 @@ static void R23_former_prefix_is_deprecated(void **state)
     (void)state;
     assert_true(apply(&w) > 0);
     w.serial++;
-    w.segment = prefix("2001:db8:2::", 64);
-    w.address[0] = (struct seg_addr){ ip6("2001:db8:2::abcd"), 64 };
-    w.old[0] = (struct seg_old){ prefix("2001:db8:1::", 64), 7200 };
+    w.segment = netns_prefix("2001:db8:2::", 64);
+    w.address[0] = (struct seg_addr){ netns_ip6("2001:db8:2::abcd"), 64 };
+    w.old[0] = (struct seg_old){ netns_prefix("2001:db8:1::", 64), 7200 };
     w.n_old = 1;
     assert_int_equal(apply(&w), 3); /* new address, old one, new route */
     assert_true(has_address("2001:db8:2::abcd", 64));
@@ -401,7 +389,7 @@ static void R23_former_prefix_is_deprecated(void **state)
     assert_true(find_route("2001:db8:1::", 64, &r) && !r.has_via);
     int n = nl_addr_list(nl, device_ifindex(dev), a, 8);
     for (int i = 0; i < n; i++) {
-        if (!ip6_eq(a[i].addr, ip6("2001:db8:1::abcd")))
+        if (!ip6_eq(a[i].addr, netns_ip6("2001:db8:1::abcd")))
             continue;
         found = true;
         assert_true(a[i].flags & IFA_F_DEPRECATED);
@@ -415,28 +403,29 @@ static void R23_former_prefix_is_deprecated(void **state)
     assert_false(find_route("2001:db8:1::", 64, &r));
 
     w.serial++, w.n_old = 1, w.segment = before.segment, w.address[0] = before.address[0];
-    w.old[0] = (struct seg_old){ prefix("2001:db8:2::", 64), 7200 };
+    w.old[0] = (struct seg_old){ netns_prefix("2001:db8:2::", 64), 7200 };
     assert_int_equal(apply(&w), 3);
-    w.serial++, w.segment = prefix("2001:db8:2::", 64);
-    w.address[0] = (struct seg_addr){ ip6("2001:db8:2::abcd"), 64 };
+    w.serial++, w.segment = netns_prefix("2001:db8:2::", 64);
+    w.address[0] = (struct seg_addr){ netns_ip6("2001:db8:2::abcd"), 64 };
     w.old[0].prefix = before.segment;
     assert_int_equal(apply(&w), 2); /* lasting again, and deprecated */
     n = nl_addr_list(nl, device_ifindex(dev), a, 8);
     for (int i = 0; i < n; i++)
         assert_int_equal(!!(a[i].flags & IFA_F_DEPRECATED),
-                         ip6_eq(a[i].addr, ip6("2001:db8:1::abcd")));
+                         ip6_eq(a[i].addr, netns_ip6("2001:db8:1::abcd")));
     assert_string_equal(warned, "");
 }
 
 static void strangers_are_left_alone(void **state)
 {
     struct device_want w = want();
-    const struct nl_addr theirs = { .addr = ip6("2001:db8:99::1"),
+    const struct nl_addr theirs = { .addr = netns_ip6("2001:db8:99::1"),
                                     .plen = 64,
                                     .flags = IFA_F_NODAD,
                                     .valid_s = NL_FOREVER,
                                     .preferred_s = NL_FOREVER };
-    struct nl_route route = { .dst = prefix("2001:db8:98::", 64), .ifindex = device_ifindex(dev) };
+    struct nl_route route = { .dst = netns_prefix("2001:db8:98::", 64),
+                              .ifindex = device_ifindex(dev) };
     struct nl_route r;
 
     (void)state;
@@ -605,12 +594,12 @@ static void cleans_up_after_a_killed_one(void **state)
     device_close(dev);
     assert_int_equal(nl_route_add(nl, &r), 0); /* as kill -9 would leave it */
     assert_int_equal(setup_netlink(NULL), 0);
-    w.delegated[0] = prefix("2001:db8:6::", 56);
+    w.delegated[0] = netns_prefix("2001:db8:6::", 56);
     assert_true(apply(&w) > 0);
     assert_false(find_route("2001:db8:5::", 56, &r));
     assert_true(find_route("2001:db8:6::", 56, &r));
     /* but another device's are not ours */
-    r.dst = prefix("2001:db8:7::", 56);
+    r.dst = netns_prefix("2001:db8:7::", 56);
     r.metric++;
     assert_int_equal(nl_route_add(nl, &r), 0);
     w.serial++;
@@ -700,7 +689,7 @@ static void send_ra(const struct device_want *w)
 /* wait_kernel_address() - until the kernel has made @text from an RA, tentative or not */
 static bool wait_kernel_address(const char *text, struct nl_watch *watch)
 {
-    const struct ip6 a = ip6(text);
+    const struct ip6 a = netns_ip6(text);
     mono_ns deadline = netns_now() + 2 * NS_PER_S;
     struct nl_addr got[16];
     struct nl_event ev;
@@ -725,7 +714,8 @@ static void former_slaac_address_goes(void **state)
     if (sysctl_get("net/ipv6/conf/t0/accept_ra", v, sizeof(v)) < 0 || strcmp(v, "2") != 0)
         skip(); /* no writable /proc/sys here */
     assert_int_equal(nl_watch_open(device_ifindex(dev), &watch), 0);
-    w.address[0].addr = ip6("2001:db8:1::c433:64ff:fe07:9c40"); /* `eui64`: the kernel's to make */
+    w.address[0].addr =
+        netns_ip6("2001:db8:1::c433:64ff:fe07:9c40"); /* `eui64`: the kernel's to make */
     assert_true(apply(&w) > 0);
     assert_int_equal(count_addresses(), 1);
     send_ra(&w);

@@ -35,14 +35,6 @@ static char warned[2048];
 static mono_ns clock_now = 1000 * NS_PER_S;
 static struct prefix own_route;
 
-static struct prefix prefix(const char *text, uint8_t len)
-{
-    struct prefix p = { .len = len };
-
-    assert_int_equal(inet_pton(AF_INET6, text, p.addr.b), 1);
-    return p;
-}
-
 static void on_warn(void *arg, const char *line)
 {
     size_t used = strlen(warned);
@@ -70,8 +62,8 @@ static struct device_want want(void)
                                  .mtu = 1434,
                                  .mac = { { 0xc6, 0x33, 0x64, 0x07, 0x9c, 0x40 } },
                                  .router_mac = { { 0xc6, 0x12, 0x00, 0x01, 0x19, 0x40 } },
-                                 .segment = prefix("2001:db8:1::", 64),
-                                 .delegated = { prefix("2001:db8:5::", 56) },
+                                 .segment = netns_prefix("2001:db8:1::", 64),
+                                 .delegated = { netns_prefix("2001:db8:5::", 56) },
                                  .n_delegated = 1 };
 }
 
@@ -127,7 +119,7 @@ static bool is(const char *key, const char *value)
 static bool on_lan(const char *text, uint8_t plen)
 {
     struct nl_addr got[32];
-    const struct ip6 a = prefix(text, plen).addr;
+    const struct ip6 a = netns_prefix(text, plen).addr;
     int n = nl_addr_list(nl, tap_ifindex(lan), got, 32);
 
     assert_in_range(n, 0, 32);
@@ -170,8 +162,8 @@ static void prefix_goes_to_the_lan(void **state)
     assert_int_equal(apply(&w), 0); /* nothing more to do */
 
     w.serial++; /* another prefix, and a second one that is longer than a /64 */
-    w.delegated[0] = prefix("2001:db8:6::", 48);
-    w.delegated[1] = prefix("2001:db8:7:8:9::", 112);
+    w.delegated[0] = netns_prefix("2001:db8:6::", 48);
+    w.delegated[1] = netns_prefix("2001:db8:7:8:9::", 112);
     w.n_delegated = 2;
     assert_true(apply(&w) > 0);
     assert_false(on_lan("2001:db8:5::1", 64));
@@ -201,7 +193,7 @@ static void what_a_prefix_gives(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-        struct prefix p = prefix(row[i].in, row[i].len), got = device_lan_prefix(p);
+        struct prefix p = netns_prefix(row[i].in, row[i].len), got = device_lan_prefix(p);
         assert_int_equal(got.len, row[i].want);
         assert_true(ip6_eq(got.addr, p.addr));
     }
@@ -213,7 +205,8 @@ static void address_that_is_taken_away_comes_back(void **state)
 
     (void)state;
     assert_true(apply(&w) > 0);
-    assert_int_equal(nl_addr_del(nl, tap_ifindex(lan), prefix("2001:db8:5::1", 64).addr, 64), 0);
+    assert_int_equal(nl_addr_del(nl, tap_ifindex(lan), netns_prefix("2001:db8:5::1", 64).addr, 64),
+                     0);
     assert_true(device_deadline(dev) <= clock_now + 10 * NS_PER_S);
     assert_int_equal(apply(&w), 1);
     assert_true(on_lan("2001:db8:5::1", 64));
@@ -298,7 +291,7 @@ static void own_routes_and_a_table(void **state)
 
     (void)state;
     device_close(dev);
-    own_route = prefix("2001:db8:77::", 48);
+    own_route = netns_prefix("2001:db8:77::", 48);
     c.lan = NULL;
     c.table = TABLE;
     c.route = &own_route;

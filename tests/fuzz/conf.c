@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* conf.c - a place for configuration files that leaves nothing on disk */
+/* conf.c - a place for configuration files that leaves nothing on disk, begin and end of a run */
 #include "conf.h"
 
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,4 +23,23 @@ const char *conf_path(void)
         done = true;
     }
     return "/proc/self/fd/t.yaml";
+}
+
+void conf_begin(struct conf_run *run, const uint8_t *data, size_t len)
+{
+    fuzz_setup();
+    *run = (struct conf_run){ .exact = fuzz_exact(data, len) };
+    run->err = open_memstream(&run->printed, &run->n_printed);
+    FUZZ_CHECK(run->err);
+}
+
+void conf_said(struct conf_run *run, bool problems)
+{
+    FUZZ_CHECK(fclose(run->err) == 0 && (!problems || run->n_printed > 0));
+}
+
+void conf_end(struct conf_run *run)
+{
+    free(run->exact);
+    free(run->printed);
 }

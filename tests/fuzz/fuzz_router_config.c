@@ -3,7 +3,6 @@
  *
  * Input: the text of a file. The file "63" beside it holds a key.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "conf.h"
@@ -29,22 +28,17 @@ static void check_taken(const struct router_config *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct router_config c;
-    char *printed = NULL;
-    size_t n_printed = 0;
+    struct conf_run run;
 
-    fuzz_setup();
-    FILE *err = open_memstream(&printed, &n_printed);
-    FUZZ_CHECK(err);
-    uint8_t *exact = fuzz_exact(data, len);
+    conf_begin(&run, data, len);
     memset(&c, 0xA5, sizeof(c)); /* what a caller hands in means nothing */
-    int problems = router_config_parse(&c, conf_path(), exact, len, err);
+    int problems = router_config_parse(&c, conf_path(), run.exact, len, run.err);
     FUZZ_CHECK(problems >= 0);
     if (problems == 0) {
         check_taken(&c);
         router_config_free(&c);
     }
-    FUZZ_CHECK(fclose(err) == 0 && (problems == 0 || n_printed > 0));
-    free(exact);
-    free(printed);
+    conf_said(&run, problems > 0);
+    conf_end(&run);
     return 0;
 }

@@ -22,6 +22,20 @@
 #include "proto/addr.h"
 #include "proto/timers.h"
 
+/* netns_ip6(), netns_prefix() - of text, which is right */
+static inline struct ip6 netns_ip6(const char *text)
+{
+    struct ip6 a = { { 0 } };
+
+    (void)inet_pton(AF_INET6, text, a.b);
+    return a;
+}
+
+static inline struct prefix netns_prefix(const char *text, uint8_t len)
+{
+    return (struct prefix){ netns_ip6(text), len };
+}
+
 /* netns_enter() - this process into a namespace of its own; false, with the reason printed, when
  * that or /dev/net/tun is not allowed here */
 static inline bool netns_enter(void)

@@ -23,19 +23,6 @@ static struct tap *tap;
 static unsigned ifindex;
 static const struct mac mac_a = { { 0x02, 1, 2, 3, 4, 5 } };
 
-static struct ip6 ip6(const char *text)
-{
-    struct ip6 a;
-
-    assert_int_equal(inet_pton(AF_INET6, text, a.b), 1);
-    return a;
-}
-
-static struct prefix prefix(const char *text, uint8_t len)
-{
-    return (struct prefix){ ip6(text), len };
-}
-
 static int setup(void **state)
 {
     (void)state;
@@ -83,12 +70,12 @@ static void links(void **state)
 
 static void addresses(void **state)
 {
-    const struct nl_addr a = { .addr = ip6("2001:db8::5"),
+    const struct nl_addr a = { .addr = netns_ip6("2001:db8::5"),
                                .plen = 64,
                                .flags = IFA_F_NODAD | IFA_F_NOPREFIXROUTE,
                                .valid_s = NL_FOREVER,
                                .preferred_s = NL_FOREVER };
-    const struct nl_addr b = { .addr = ip6("2001:db8:1::5"),
+    const struct nl_addr b = { .addr = netns_ip6("2001:db8:1::5"),
                                .plen = 56,
                                .flags = IFA_F_NODAD,
                                .valid_s = 3600,
@@ -130,21 +117,21 @@ static bool same(const struct nl_route *a, const struct nl_route *b)
 static void routes(void **state)
 {
     const struct nl_route row[] = {
-        { .dst = prefix("2001:db8::", 64), .ifindex = ifindex, .metric = 256 },
-        { .dst = prefix("::", 0),
+        { .dst = netns_prefix("2001:db8::", 64), .ifindex = ifindex, .metric = 256 },
+        { .dst = netns_prefix("::", 0),
           .ifindex = ifindex,
           .has_via = true,
-          .via = ip6("fe80::1"),
+          .via = netns_ip6("fe80::1"),
           .metric = 2048,
           .pref = NL_PREF_LOW },
-        { .dst = prefix("2001:db8:5::", 48),
+        { .dst = netns_prefix("2001:db8:5::", 48),
           .ifindex = ifindex,
           .has_via = true,
-          .via = ip6("fe80::1"),
+          .via = netns_ip6("fe80::1"),
           .metric = 1024,
           .pref = NL_PREF_HIGH },
-        { .dst = prefix("2001:db8:6::", 56), .type = NL_UNREACHABLE, .metric = 0x7fffffff },
-        { .dst = prefix("2001:db8::7", 128), .ifindex = ifindex, .metric = 9, .table = 1000 },
+        { .dst = netns_prefix("2001:db8:6::", 56), .type = NL_UNREACHABLE, .metric = 0x7fffffff },
+        { .dst = netns_prefix("2001:db8::7", 128), .ifindex = ifindex, .metric = 9, .table = 1000 },
     };
     struct nl_route got[16];
 
@@ -172,7 +159,7 @@ static void routes(void **state)
         assert_int_equal(nl_route_del(nl, &r), 0);
         assert_int_equal(nl_route_list(nl, out, OURS, r.table, got, 16), 0);
     }
-    struct nl_route defaults = { .dst = prefix("2001:db8:8::", 64), .ifindex = ifindex };
+    struct nl_route defaults = { .dst = netns_prefix("2001:db8:8::", 64), .ifindex = ifindex };
     assert_int_equal(nl_route_add(nl, &defaults), 0);
     assert_int_equal(nl_route_list(nl, ifindex, 4 /* RTPROT_STATIC */, 0, got, 16), 1);
     assert_int_equal(got[0].metric, 1024);
@@ -181,7 +168,9 @@ static void routes(void **state)
 
 static void more_routes_than_room(void **state)
 {
-    struct nl_route r = { .dst = prefix("2001:db8::", 64), .ifindex = ifindex, .protocol = OURS };
+    struct nl_route r = { .dst = netns_prefix("2001:db8::", 64),
+                          .ifindex = ifindex,
+                          .protocol = OURS };
     struct nl_route got[3];
 
     (void)state;
@@ -226,7 +215,7 @@ static struct nl_event heard(struct nl_watch *w, unsigned want)
 
 static void watch(void **state)
 {
-    const struct nl_addr a = { .addr = ip6("2001:db8::5"),
+    const struct nl_addr a = { .addr = netns_ip6("2001:db8::5"),
                                .plen = 64,
                                .flags = IFA_F_NODAD,
                                .valid_s = NL_FOREVER,
@@ -328,7 +317,7 @@ static void watch_routes(void **state)
     }
     seen.n = 0;
     for (unsigned i = 0; i < 2; i++) {
-        struct nl_route r = { .dst = prefix(text[i], i ? 0 : 48),
+        struct nl_route r = { .dst = netns_prefix(text[i], i ? 0 : 48),
                               .ifindex = ifindex,
                               .table = i ? 77 : 0 };
         bool there = false;
@@ -367,25 +356,28 @@ static void watch_routes(void **state)
 static void route_towards(void **state)
 {
     const struct nl_route def = {
-        .via = ip6("fe80::1"), .has_via = true, .ifindex = ifindex, .protocol = OURS
+        .via = netns_ip6("fe80::1"), .has_via = true, .ifindex = ifindex, .protocol = OURS
     };
-    const struct nl_route none = { .dst = prefix("2001:db8:5::", 48), .type = NL_UNREACHABLE };
+    const struct nl_route none = { .dst = netns_prefix("2001:db8:5::", 48),
+                                   .type = NL_UNREACHABLE };
     struct nl_route r;
 
     (void)state;
-    assert_int_equal(nl_route_to(nl, ip6("2000::"), &r), -ENETUNREACH);
+    assert_int_equal(nl_route_to(nl, netns_ip6("2000::"), &r), -ENETUNREACH);
     assert_int_equal(nl_route_add(nl, &def), 0);
-    assert_int_equal(nl_route_to(nl, ip6("2000::"), &r), 0);
+    assert_int_equal(nl_route_to(nl, netns_ip6("2000::"), &r), 0);
     assert_true(r.has_via && ip6_eq(r.via, def.via) && r.protocol == OURS);
     assert_int_equal(r.ifindex, ifindex);
     assert_int_equal(nl_route_add(nl, &none), 0);
-    assert_true(nl_route_to(nl, ip6("2001:db8:5::1"), &r) < 0);
+    assert_true(nl_route_to(nl, netns_ip6("2001:db8:5::1"), &r) < 0);
     assert_int_equal(nl_route_del(nl, &none), 0); /* it outlives the link */
 }
 
 static void proxies(void **state)
 {
-    struct ip6 a[3] = { ip6("2001:db8::a"), ip6("2001:db8::b"), ip6("2001:db8::c") }, got[2];
+    struct ip6 a[3] = { netns_ip6("2001:db8::a"), netns_ip6("2001:db8::b"),
+                        netns_ip6("2001:db8::c") },
+               got[2];
 
     (void)state;
     assert_int_equal(nl_proxy_list(nl, ifindex, 0, got, 2), 0);

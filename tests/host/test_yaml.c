@@ -12,9 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "proto/addr.h"
 #include "proto/host/scalar.h"
-#include "proto/host/yaml.h"
+#include "tests/host/yaml_sample.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
@@ -28,69 +27,6 @@
 #endif
 
 #define GOOD_KEY "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc="
-
-struct item {
-    char name[8];
-    uint8_t key[KEY_LEN];
-    bool has_key;
-};
-
-struct sample {
-    bool flag;
-    uint16_t number;
-    uint32_t big;
-    uint16_t wait_s;
-    int colour;
-    char device[16];
-    char control[108];
-    struct endpoint listen, public_ep;
-    char host[254];
-    uint16_t port;
-    struct ip6 address, dns[2];
-    unsigned n_dns;
-    struct prefix prefix;
-    uint8_t secret[KEY_LEN];
-    bool has_secret;
-    struct item *items;
-    unsigned n_items;
-};
-
-#define AT(field)  CONF_AT(struct sample, field)
-#define AUX(field) .aux = offsetof(struct sample, field)
-
-static const char *const colours[] = { "red", "green", "blue", NULL };
-
-static const struct conf_key map_keys[] = {
-    { "colour", CONF_ENUM, AT(colour), .words = colours },
-    { "big", CONF_UINT, AT(big), .max = 0 },
-    { 0 },
-};
-
-static const struct conf_key item_keys[] = {
-    { "name", CONF_NAME, CONF_AT(struct item, name), .required = true,
-      .help = "what it is called" },
-    { "key", CONF_KEY, CONF_AT(struct item, key), .aux = offsetof(struct item, has_key) },
-    { 0 },
-};
-
-static const struct conf_key keys[] = {
-    { "flag", CONF_BOOL, AT(flag) },
-    { "number", CONF_UINT, AT(number), .min = 10, .max = 100, .unit = "octets" },
-    { "wait", CONF_SECONDS, AT(wait_s), .min = 15, .max = 120, .unit = "s" },
-    { "device", CONF_IFNAME, AT(device) },
-    { "control", CONF_CONTROL, AT(control) },
-    { "listen", CONF_ENDPOINT, AT(listen) },
-    { "public", CONF_ADDRESS4, AT(public_ep) },
-    { "router", CONF_HOSTPORT, AT(host), AUX(port) },
-    { "address", CONF_IP6, AT(address) },
-    { "dns", CONF_IP6_LIST, AT(dns), AUX(n_dns), .max = 2 },
-    { "prefix", CONF_PREFIX, AT(prefix), .min = 48, .max = 126 },
-    { "secret", CONF_SECRET, AT(secret), AUX(has_secret) },
-    { "map", CONF_MAP, .keys = map_keys },
-    { "items", CONF_LIST, .off = offsetof(struct sample, items), AUX(n_items), .max = 3,
-      .keys = item_keys, .item_size = sizeof(struct item) },
-    { 0 },
-};
 
 /* Read @text; what was printed is returned and freed by the caller. */
 static char *read_it(const char *text, size_t len, struct sample *s, unsigned *ret_problems)
@@ -177,7 +113,7 @@ static const struct refusal refusals[] = {
     { "xyzzy: x\n", 0,
       "t.yaml:1:1: unknown key \"xyzzy\"; allowed: flag, number, wait, device, control, listen, "
       "public, router, "
-      "address, dns, prefix, secret, map, items\n" },
+      "address, dns, prefix, routes, search, secret, map, items\n" },
     { "map: { color: red }\n", 0,
       "t.yaml:1:8: unknown key \"color\" here; did you mean colour?\n" },
     { "flag: true\nnumber: 20\nflag: false\n", 0,
@@ -187,7 +123,7 @@ static const struct refusal refusals[] = {
     { "\"\\e[31m\": 1\n", 0,
       "t.yaml:1:1: unknown key \"?[31m\"; allowed: flag, number, wait, device, control, listen, "
       "public, router, "
-      "address, dns, prefix, secret, map, items\n" },
+      "address, dns, prefix, routes, search, secret, map, items\n" },
     /* kinds */
     { "flag: {}\n", 0, "t.yaml:1:7: flag: a map is given; allowed: true or false\n" },
     { "flag:\n", 0, "t.yaml:1:6: flag: nothing is given; allowed: true or false\n" },

@@ -194,6 +194,20 @@ void rig_wait(struct rig *r, mono_ns d)
     r->now = end;
 }
 
+unsigned rig_tentatives(const struct rig *r)
+{
+    return r->re->admit.n_used;
+}
+
+unsigned rig_indices(const struct rig *r)
+{
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < r->re->ms.n_index; i++)
+        n += r->re->ms.index[i].kind != INDEX_FREE;
+    return n;
+}
+
 uint64_t rig_drops(const struct rig *r, enum drop why)
 {
     return router_engine_drops(r->re)[why] - r->before[why];

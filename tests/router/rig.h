@@ -91,6 +91,11 @@ void rig_tick(struct rig *r);
 /* rig_wait() - move the clock on, ticking at every deadline on the way */
 void rig_wait(struct rig *r, mono_ns d);
 
+/* rig_tentatives() - unconfirmed keypairs; rig_indices() - indices in use, of members and of them
+ */
+unsigned rig_tentatives(const struct rig *r);
+unsigned rig_indices(const struct rig *r);
+
 /* rig_drops() - how often @why was counted in the last call */
 uint64_t rig_drops(const struct rig *r, enum drop why);
 /* rig_notices() - take all notices; how many were of @kind; the last of them in *ret (may be NULL)

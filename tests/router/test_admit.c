@@ -10,19 +10,6 @@
 
 #include "rig.h"
 
-static unsigned tentatives(void)
-{
-    return rig.re->admit.n_used;
-}
-
-static unsigned indices(void) /* in use */
-{
-    unsigned n = 0;
-    for (uint32_t i = 0; i < rig.re->ms.n_index; i++)
-        n += rig.re->ms.index[i].kind != INDEX_FREE;
-    return n;
-}
-
 /* ---- the plain way ---- */
 
 static void joins(void **state)
@@ -49,8 +36,8 @@ static void joins(void **state)
     assert_int_equal(ev.client, 0);
     struct member *m = rig_member(&rig, &a);
     assert_true(m->proven && bindings_owns(&rig.re->b, m, guest_addr(&a)));
-    assert_int_equal(tentatives(), 0);
-    assert_int_equal(indices(), 1);
+    assert_int_equal(rig_tentatives(&rig), 0);
+    assert_int_equal(rig_indices(&rig), 1);
 }
 
 static void same_login_same_reply(void **state) /* H9 */
@@ -70,8 +57,8 @@ static void same_login_same_reply(void **state) /* H9 */
         assert_int_equal(a.n_reply, 1);
         assert_int_equal(a.reply_len, len);
         assert_memory_equal(a.reply, first, len);
-        assert_int_equal(tentatives(), 1);
-        assert_int_equal(indices(), 1);
+        assert_int_equal(rig_tentatives(&rig), 1);
+        assert_int_equal(rig_indices(&rig), 1);
     }
     guest_confirm(&a, &rig);
     assert_non_null(rig_member(&rig, &a));
@@ -94,7 +81,7 @@ static void flipped_login(void **state) /* H5 */
         bad[bit / 8] ^= (uint8_t)(1u << bit % 8);
         rig_udp(&rig, a.ep, bad, LOGIN_LEN);
         assert_int_equal(rig.out.n_dg, 0);
-        assert_int_equal(tentatives(), 0);
+        assert_int_equal(rig_tentatives(&rig), 0);
     }
     /* The same with a right MAC1: now the handshake itself must notice. */
     for (unsigned octet = 4; octet < LOGIN_LEN - 2 * MAC12_LEN; octet += 7) {
@@ -106,7 +93,7 @@ static void flipped_login(void **state) /* H5 */
         rig_udp(&rig, a.ep, bad, LOGIN_LEN);
         assert_int_equal(rig.out.n_dg, 0);
         assert_int_equal(rig_drops(&rig, DROP_LOGIN_OPEN), 1);
-        assert_int_equal(indices(), 0);
+        assert_int_equal(rig_indices(&rig), 0);
     }
     rig_udp(&rig, a.ep, a.login, LOGIN_LEN);
     assert_int_equal(rig.out.n_dg, 1);
@@ -174,11 +161,11 @@ static void replayed_login(void **state) /* H10, H27 */
             struct snapshot now = snap(&a);
             if (!same(&before, &now))
                 fail_msg("%s: the live member changed", rows[i].name);
-            assert_int_equal(tentatives(), 1); /* at most one per distinct LOGIN */
+            assert_int_equal(rig_tentatives(&rig), 1); /* at most one per distinct LOGIN */
         }
         rig_wait(&rig, 11 * NS_PER_S);
-        assert_int_equal(tentatives(), 0);
-        assert_int_equal(indices(), 1);
+        assert_int_equal(rig_tentatives(&rig), 0);
+        assert_int_equal(rig_indices(&rig), 1);
         rig_free(&rig);
     }
     rig.mem = NULL;
@@ -202,7 +189,7 @@ static void captured_logins_do_not_lock_out(void **state) /* H27, H28 */
     for (unsigned round = 0; round < 5; round++) {
         rig_udp(&rig, thief, captured[0], LOGIN_LEN);
         rig_udp(&rig, thief, captured[1], LOGIN_LEN);
-        assert_int_equal(tentatives(), 2);
+        assert_int_equal(rig_tentatives(&rig), 2);
         a.seal_cookie = false;
         guest_ask(&a, &rig);
         assert_int_equal(a.n_reply, 0);
@@ -211,7 +198,7 @@ static void captured_logins_do_not_lock_out(void **state) /* H27, H28 */
         a.seal_cookie = true;
         guest_ask(&a, &rig);
         assert_int_equal(a.n_reply, 1);
-        assert_int_equal(tentatives(), 2); /* the oldest of the key gave way */
+        assert_int_equal(rig_tentatives(&rig), 2); /* the oldest of the key gave way */
         guest_confirm(&a, &rig);
         assert_int_equal(guest_has_control(&a, TLV_CONFIRM_ACK, NULL), 1);
         assert_true(endpoint_eq(rig_member(&rig, &a)->ep, a.ep));
@@ -248,7 +235,7 @@ static void cookie_rows(void **state) /* H25 */
         a.seal_cookie = true;
         guest_login(&a, &rig);
         rig_wait(&rig, rows[i].age);
-        for (unsigned k = 0; tentatives() < TENTATIVES_PER_KEY;
+        for (unsigned k = 0; rig_tentatives(&rig) < TENTATIVES_PER_KEY;
              k++) { /* keep the two places taken */
             struct guest b = a;
             assert_true(k < 4);
@@ -287,7 +274,7 @@ static void half_full_table_wants_cookies(void **state) /* H23 */
     }
     assert_int_equal(n, half);
     assert_int_equal(g.n_cookie, 1);
-    assert_int_equal(tentatives(), half);
+    assert_int_equal(rig_tentatives(&rig), half);
     g.seal_cookie = true;
     guest_ask(&g, &rig);
     assert_int_equal(g.n_reply, 1);
@@ -314,10 +301,10 @@ static void full_table(void **state)
         }
         assert_int_equal(g.n_reply, 1);
     }
-    assert_int_equal(tentatives(), rig.re->admit.n_max);
+    assert_int_equal(rig_tentatives(&rig), rig.re->admit.n_max);
     rig_wait(&rig, TENTATIVE_LIFE);
-    assert_int_equal(tentatives(), 0);
-    assert_int_equal(indices(), 0);
+    assert_int_equal(rig_tentatives(&rig), 0);
+    assert_int_equal(rig_indices(&rig), 0);
 }
 
 /* ---- who may ---- */
@@ -378,7 +365,7 @@ static void who_may(void **state) /* R69, H30, H31 */
             assert_int_equal(rig.out.n_dg, 0);
             assert_memory_equal(ev.key, g.id.public_key, KEY_LEN);
             assert_true(endpoint_eq(ev.ep, g.ep));
-            assert_int_equal(tentatives(), 0);
+            assert_int_equal(rig_tentatives(&rig), 0);
         }
         if (rows[i].opens) {
             guest_confirm(&g, &rig);
@@ -386,7 +373,7 @@ static void who_may(void **state) /* R69, H30, H31 */
         } else {
             /* Whatever it sends under the keys it has, nobody is there. */
             rig_wait(&rig, TENTATIVE_LIFE);
-            assert_int_equal(indices(), 0);
+            assert_int_equal(rig_indices(&rig), 0);
         }
         rig_free(&rig);
     }
@@ -405,7 +392,7 @@ static void own_key(void **state) /* H33 */
     identity_of(&g.id, rig.conf.private_key);
     guest_ask(&g, &rig);
     assert_int_equal(rig.out.n_dg, 0);
-    assert_int_equal(tentatives(), 0);
+    assert_int_equal(rig_tentatives(&rig), 0);
 }
 
 int main(void)

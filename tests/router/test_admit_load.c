@@ -10,19 +10,6 @@
 
 #include "rig.h"
 
-static unsigned tentatives(void)
-{
-    return rig.re->admit.n_used;
-}
-
-static unsigned indices(void) /* in use */
-{
-    unsigned n = 0;
-    for (uint32_t i = 0; i < rig.re->ms.n_index; i++)
-        n += rig.re->ms.index[i].kind != INDEX_FREE;
-    return n;
-}
-
 /* ---- load ---- */
 
 static void flood_without_cookie(void **state) /* H18, H22 */
@@ -302,7 +289,7 @@ static void rekey_inside(void **state)
     struct notice ev;
     assert_false(router_engine_notice(rig.re, &ev));
     rig_wait(&rig, 20 * NS_PER_S);
-    assert_int_equal(indices(), 2); /* a's current and b's: previous is over */
+    assert_int_equal(rig_indices(&rig), 2); /* a's current and b's: previous is over */
 }
 
 static void inside_with_another_key(void **state)
@@ -320,7 +307,7 @@ static void inside_with_another_key(void **state)
                   0);
     assert_int_equal(guest_has_control(&a, TLV_LOGIN_REPLY, NULL), 0);
     assert_int_equal(rig_drops(&rig, DROP_UNKNOWN_KEY), 1);
-    assert_int_equal(tentatives(), 0);
+    assert_int_equal(rig_tentatives(&rig), 0);
 }
 
 /* A member that asks for keys without end makes the router compute a few of them a second. */
@@ -374,8 +361,8 @@ static void many_logins(void **state)
             rig_wait(&rig, (seed >> 16) % 4 * NS_PER_S);
     }
     rig_wait(&rig, 400 * NS_PER_S);
-    assert_int_equal(tentatives(), 0);
-    assert_int_equal(indices(), 0);
+    assert_int_equal(rig_tentatives(&rig), 0);
+    assert_int_equal(rig_indices(&rig), 0);
     assert_int_equal(rig.re->ms.n_free, rig.re->ms.n_max);
     assert_int_equal(router_engine_deadline(rig.re), NEVER);
 }

@@ -10,19 +10,6 @@
 
 #include "rig.h"
 
-static unsigned tentatives(void)
-{
-    return rig.re->admit.n_used;
-}
-
-static unsigned indices(void) /* in use */
-{
-    unsigned n = 0;
-    for (uint32_t i = 0; i < rig.re->ms.n_index; i++)
-        n += rig.re->ms.index[i].kind != INDEX_FREE;
-    return n;
-}
-
 /* ---- MACs ---- */
 
 static void siblings_collide(void **state) /* H35 */
@@ -43,8 +30,8 @@ static void siblings_collide(void **state) /* H35 */
             guest_ask(&g[i], &rig);
             assert_int_equal(g[i].n_reply, 1);
             assert_int_equal(g[i].s.verdict, VERDICT_MAC_TAKEN);
-            assert_int_equal(tentatives(), 0); /* a verdict other than ok leaves nothing */
-            assert_int_equal(indices(), i);
+            assert_int_equal(rig_tentatives(&rig), 0); /* a verdict other than ok leaves nothing */
+            assert_int_equal(rig_indices(&rig), i);
             assert_int_equal(rig_notices(&rig, NOTICE_COLLISION, &ev), 1);
             assert_int_equal(ev.client, i);
             assert_int_equal(ev.other, 0);
@@ -100,12 +87,12 @@ static void member_keeps_its_mac(void **state) /* H34, H41, H96 */
     assert_ptr_equal(rig_member(&rig, &a), m);
     assert_true(endpoint_eq(m->ep, a.ep));
     assert_int_equal(rig_notices(&rig, NOTICE_RELOGIN, NULL), 1);
-    assert_int_equal(indices(), 2); /* previous and current */
+    assert_int_equal(rig_indices(&rig), 2); /* previous and current */
     /* Again from where it was: a program that starts anew hears an RA, too. */
     guest_ask(&a, &rig);
     guest_confirm(&a, &rig);
     assert_non_null(guest_packet(&a, ND_RA, NULL));
-    assert_int_equal(indices(), 2);
+    assert_int_equal(rig_indices(&rig), 2);
 }
 
 static void leases(void **state)
@@ -182,8 +169,8 @@ static void race_for_a_mac(void **state)
     assert_int_equal(guest_has_control(&a, TLV_LOGIN_AGAIN, NULL), 1);
     assert_int_equal(a.n_got, 1);
     assert_null(rig_member(&rig, &a));
-    assert_int_equal(tentatives(), 0);
-    assert_int_equal(indices(), 1);
+    assert_int_equal(rig_tentatives(&rig), 0);
+    assert_int_equal(rig_indices(&rig), 1);
     assert_int_equal(rig_notices(&rig, NOTICE_AGAIN, NULL), 1);
     guest_ask(&a, &rig);
     assert_int_equal(a.s.verdict, VERDICT_MAC_TAKEN);
@@ -208,7 +195,7 @@ static void race_for_an_address(void **state)
     guest_confirm(&a, &rig);
     assert_int_equal(guest_has_control(&a, TLV_LOGIN_AGAIN, NULL), 1);
     assert_null(rig_member(&rig, &a));
-    assert_int_equal(tentatives(), 0);
+    assert_int_equal(rig_tentatives(&rig), 0);
     struct ip6 lost = guest_addr(&a);
     guest_join(&a, &rig);
     assert_false(ip6_eq(guest_addr(&a), lost));
@@ -233,7 +220,7 @@ static void busy(void **state)
     guest_ask(&g[2], &rig);
     assert_int_equal(g[2].s.verdict, VERDICT_BUSY);
     assert_true(g[2].s.backoff_s > 0);
-    assert_int_equal(tentatives(), 0);
+    assert_int_equal(rig_tentatives(&rig), 0);
     assert_int_equal(rig_notices(&rig, NOTICE_BUSY, NULL), 1);
     guest_join(&g[0], &rig); /* a member's own key is never refused for that */
 }
@@ -275,7 +262,7 @@ static void forged_confirm(void **state) /* H14, H15 */
         bad[bit / 8] ^= (uint8_t)(1u << bit % 8);
         rig_udp(&rig, ep_of("203.0.113.9", 9), bad, len);
         assert_null(rig_member(&rig, &a));
-        assert_int_equal(tentatives(), 1);
+        assert_int_equal(rig_tentatives(&rig), 1);
     }
     rig_udp(&rig, a.ep, b, len);
     assert_non_null(rig_member(&rig, &a));
@@ -369,7 +356,7 @@ static void carried_login(void **state) /* H16 */
         if ((m != NULL) != rows[i].admitted || again == rows[i].admitted)
             fail_msg("%s: %d, again %d", rows[i].name, m != NULL, again);
         assert_int_equal(rig_notices(&rig, NOTICE_AGAIN, NULL), !rows[i].admitted);
-        assert_int_equal(tentatives(), 0);
+        assert_int_equal(rig_tentatives(&rig), 0);
         if (!m) { /* at the next try the attacker is not there */
             guest_join(&a, &rig);
             m = rig_member(&rig, &a);

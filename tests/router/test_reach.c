@@ -20,14 +20,6 @@ static struct reach *r;
 static const struct mac mac_a = { { 0x02, 1, 2, 3, 4, 5 } };
 static const uint8_t hash_key[16] = "0123456789abcde";
 
-static struct prefix prefix(const char *text, uint8_t len)
-{
-    struct prefix p = { .len = len };
-
-    assert_int_equal(inet_pton(AF_INET6, text, p.addr.b), 1);
-    return p;
-}
-
 static int up(struct tap *t)
 {
     return nl_link_no_addresses(nl, tap_ifindex(t)) | nl_link_up(nl, tap_ifindex(t), 1500) |
@@ -36,9 +28,10 @@ static int up(struct tap *t)
 
 static struct reach_config config(bool with_wan)
 {
-    struct reach_config c = {
-        .slots = 8, .entries = 16, .tun = tap_ifindex(tun), .segment = prefix("2001:db8:1::", 64)
-    };
+    struct reach_config c = { .slots = 8,
+                              .entries = 16,
+                              .tun = tap_ifindex(tun),
+                              .segment = netns_prefix("2001:db8:1::", 64) };
 
     if (with_wan) {
         c.wan = tap_ifindex(wan);
@@ -103,7 +96,8 @@ static void value(const char *key, const char *want)
 
 static void delegated_prefixes(void **state)
 {
-    const struct prefix a[] = { prefix("2001:db8:a::", 48), prefix("2001:db8:b::", 64) };
+    const struct prefix a[] = { netns_prefix("2001:db8:a::", 48),
+                                netns_prefix("2001:db8:b::", 64) };
     struct reach_config c = config(false);
 
     (void)state;
@@ -122,7 +116,8 @@ static void delegated_prefixes(void **state)
 
 static void on_link_prefix(void **state)
 {
-    const struct prefix a[] = { prefix("2001:db8:1::a", 128), prefix("2001:db8:b::", 64) };
+    const struct prefix a[] = { netns_prefix("2001:db8:1::a", 128),
+                                netns_prefix("2001:db8:b::", 64) };
     struct reach_config c = config(true);
 
     (void)state;
@@ -144,7 +139,8 @@ static void on_link_prefix(void **state)
 /* The order in which two slots are told of is not the order in which an address passed. */
 static void passes_on(void **state)
 {
-    const struct prefix a = prefix("2001:db8:1::a", 128), b = prefix("2001:db8:1::b", 128);
+    const struct prefix a = netns_prefix("2001:db8:1::a", 128),
+                        b = netns_prefix("2001:db8:1::b", 128);
     struct reach_config c = config(true);
 
     (void)state;
@@ -162,17 +158,18 @@ static void passes_on(void **state)
 static void sweeps_a_former_life(void **state)
 {
     struct reach_config c = config(true);
-    struct ip6 other = prefix("2001:db8:2::1", 128).addr;
+    struct ip6 other = netns_prefix("2001:db8:2::1", 128).addr;
 
     (void)state;
     for (unsigned i = 0; i < 300; i++) {
-        struct ip6 a = prefix("2001:db8:1::", 64).addr;
+        struct ip6 a = netns_prefix("2001:db8:1::", 64).addr;
         a.b[14] = (uint8_t)(i >> 8);
         a.b[15] = (uint8_t)i;
         assert_int_equal(nl_proxy_add(nl, tap_ifindex(wan), a, ROUTE_PROTOCOL), 0);
     }
     assert_int_equal(nl_proxy_add(nl, tap_ifindex(wan), other, ROUTE_PROTOCOL), 0);
-    assert_int_equal(nl_proxy_add(nl, tap_ifindex(wan), prefix("2001:db8:1::99", 128).addr, 4), 0);
+    assert_int_equal(
+        nl_proxy_add(nl, tap_ifindex(wan), netns_prefix("2001:db8:1::99", 128).addr, 4), 0);
     assert_int_equal(reach_open(&c, hash_key, &r), 0);
     struct ip6 left[4];
     assert_int_equal(nl_proxy_list(nl, tap_ifindex(wan), 0, left, 4), 2); /* not ours to sweep */
@@ -180,7 +177,8 @@ static void sweeps_a_former_life(void **state)
 
 static void tun_down_and_up(void **state)
 {
-    const struct prefix a[] = { prefix("2001:db8:1::a", 128), prefix("2001:db8:b::", 64) };
+    const struct prefix a[] = { netns_prefix("2001:db8:1::a", 128),
+                                netns_prefix("2001:db8:b::", 64) };
     struct reach_config c = config(true);
 
     (void)state;
@@ -206,8 +204,9 @@ static int take_route(struct prefix p)
 /* What others take away comes back; what went with its client does not. */
 static void taken_by_others(void **state)
 {
-    const struct prefix a[] = { prefix("2001:db8:a::", 48), prefix("2001:db8:b::", 64) };
-    const struct prefix strange = prefix("2001:db8:c::", 64);
+    const struct prefix a[] = { netns_prefix("2001:db8:a::", 48),
+                                netns_prefix("2001:db8:b::", 64) };
+    const struct prefix strange = netns_prefix("2001:db8:c::", 64);
     struct reach_config c = config(false);
 
     (void)state;
@@ -252,7 +251,7 @@ static void many_taken_by_others(void **state)
     c.entries = ALL;
     assert_int_equal(reach_open(&c, hash_key, &r), 0);
     for (unsigned i = 0; i < ALL; i++) {
-        p[i] = prefix("2001:db8:a::", 64);
+        p[i] = netns_prefix("2001:db8:a::", 64);
         p[i].addr.b[7] = (uint8_t)i;
     }
     for (unsigned i = 0; i < SLOTS; i++)
@@ -279,7 +278,7 @@ static void many_taken_by_others(void **state)
 /* A route somebody else set stays theirs. */
 static void of_others(void **state)
 {
-    const struct prefix a = prefix("2001:db8:b::", 64);
+    const struct prefix a = netns_prefix("2001:db8:b::", 64);
     const struct nl_route theirs = { .dst = a, .ifindex = tap_ifindex(wan), .protocol = 4 };
     struct reach_config c = config(false);
     struct nl_route there;
@@ -306,7 +305,7 @@ static void random_changes(void **state)
     for (unsigned step = 0; step < 400; step++) {
         rnd = rnd * 6364136223846793005u + 1442695040888963407u;
         uint32_t slot = (uint32_t)(rnd >> 33) % 8;
-        struct prefix p = prefix("2001:db8:1::", 128);
+        struct prefix p = netns_prefix("2001:db8:1::", 128);
         p.addr.b[15] = (uint8_t)(1 + (rnd >> 40) % 5);
         bool set = (rnd >> 50) % 3 != 0;
         for (unsigned i = 0; set && i < 8; i++) { /* one holder at a time, the last who set it */

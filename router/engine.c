@@ -8,13 +8,8 @@
 #include "router/carve.h"
 #include "router/state.h"
 
-#define DROPPED 0xFFu /* beside enum wire_type: counted already */
-#define SWEEP_PERIOD                                                                               \
-    (1 * NS_PER_S)       /* every member is looked at once in this time, or a little more */
-#define SWEEP_SLICES 16u /* so that 10^5 members do not stall the data path */
-#define SWEEP_SMALL  64u /* members that are swept in one go */
-#define SWEEP_PAUSE  (NS_PER_MS)
-#define CACHED       256u /* members that lie in the cache anyway */
+#define DROPPED      0xFFu /* beside enum wire_type: counted already */
+#define CACHED       256u  /* members that lie in the cache anyway */
 #define ERRORS_PER_S 100u
 #define ECHOES_PER_S 50u
 #define TURNS        3u   /* this often */
@@ -59,7 +54,7 @@ struct router_engine *router_engine_init(void *mem, const struct router_config *
     return re;
 }
 
-static struct notice *note(struct router_engine *re, enum notice_kind kind, const struct member *m,
+struct notice *engine_note(struct router_engine *re, enum notice_kind kind, const struct member *m,
                            unsigned reason)
 {
     struct notice *ev = notice_add(&re->notices, kind);
@@ -86,7 +81,7 @@ void engine_leave(struct router_engine *re, struct member *m, enum logout why, m
     if (re->n_leaving == BURST_MAX)
         return; /* the sweep finds it silent */
     (void)now;
-    note(re, NOTICE_LOGOUT, m, why);
+    engine_note(re, NOTICE_LOGOUT, m, why);
     re->leaving[re->n_leaving++] = m;
 }
 
@@ -218,7 +213,7 @@ static void heard(struct router_engine *re, struct member *m, const struct rx *r
             return;
         m->ep = d->peer;
         m->sock = d->sock;
-        note(re, NOTICE_MOVED, m, 0);
+        engine_note(re, NOTICE_MOVED, m, 0);
         unproven(re, m, e, out);
     }
     m->local = d->local;
@@ -328,16 +323,6 @@ static void login_again(struct router_engine *re, uint32_t ref, const struct dgr
     admit_forget(&re->admit, ref);
 }
 
-/* An RA nobody asked for, and when the next is due. */
-static void advertise(struct router_engine *re, struct member *m, mono_ns now, struct entropy *e,
-                      struct out *out)
-{
-    if (m->ra_sent < ADVERTS_INITIAL)
-        m->ra_sent++;
-    inner_advert(re, m, m->link_local, now, out);
-    m->next_ra = now + adverts_interval(re->conf, m->ra_sent, entropy_u32(e));
-}
-
 struct confirmation { /* what a login that was just confirmed changed */
     bool is_new, inside, moved;
     struct endpoint before; /* when moved */
@@ -359,7 +344,7 @@ static void took_turns(struct router_engine *re, struct member *m, struct endpoi
         m->turns = 0;
     }
     if (m->turns < UINT8_MAX && ++m->turns == TURNS)
-        note(re, NOTICE_CLONED, m, 0);
+        engine_note(re, NOTICE_CLONED, m, 0);
 }
 
 static void confirmed(struct router_engine *re, struct member *m, const struct confirmation *c,
@@ -370,7 +355,7 @@ static void confirmed(struct router_engine *re, struct member *m, const struct c
     if (!m->proven && (c->is_new || c->moved))
         unproven(re, m, e, out);
     if (c->is_new || !c->inside) {
-        note(re, c->is_new ? NOTICE_LOGIN : NOTICE_RELOGIN, m, 0);
+        engine_note(re, c->is_new ? NOTICE_LOGIN : NOTICE_RELOGIN, m, 0);
         m->fragment = true; /* until it says what its path takes */
         /* It may be a program that has just started, with a device that knows nothing. */
         m->uplink_told = re->admit.uplink_up;
@@ -379,10 +364,10 @@ static void confirmed(struct router_engine *re, struct member *m, const struct c
         m->next_query = now; /* what its host listens to is not known */
         m->ra_asked = false;
         m->ra_sent = 0;
-        advertise(re, m, now, e, out);
+        engine_advertise(re, m, now, e, out);
         inner_introduce(re, m, out);
     } else if (c->moved) {
-        note(re, NOTICE_MOVED, m, 0);
+        engine_note(re, NOTICE_MOVED, m, 0);
     }
 }
 
@@ -544,108 +529,6 @@ void router_engine_tun(struct router_engine *re, mono_ns now, struct pkt *in, un
 
 /* ---- time ---- */
 
-static void sweep_groups(struct router_engine *re, struct member *m, mono_ns now, struct out *out)
-{
-    groups_expire(&re->groups, member_slot(&re->ms, m), now);
-    if (m->next_query <= now) {
-        inner_query(re, m, out);
-        m->next_query = now + MLD_QUERY_INTERVAL;
-    }
-}
-
-static void sweep_member(struct router_engine *re, struct member *m, mono_ns now, struct entropy *e,
-                         struct out *out)
-{
-    m->nd_seen = 0;
-    memset(m->nd_seen_as, 0, sizeof(m->nd_seen_as));
-    shun_forgive(&re->shun, member_slot(&re->ms, m));
-    mono_ns silence = time_s((uint64_t)SILENCE_FACTOR * re->conf->keepalive_s);
-
-    if (time_since(now, m->heard) >= silence) {
-        engine_leave(re, m, LOGOUT_SILENT, now);
-        return;
-    }
-    if (!keyset_expire(&m->keys, now)) {
-        engine_leave(re, m, LOGOUT_KEYS, now);
-        return;
-    }
-    member_sync_indices(&re->ms, m, 0);
-    if (!m->proven && m->challenge)
-        control_challenge(re, m, m->challenge, out);
-    if (m->next_ra <= now) {
-        advertise(re, m, now, e, out);
-    }
-    if (bindings_delegate(&re->b, m)) /* one that somebody else had until now */
-        member_changed(&re->ms, member_slot(&re->ms, m));
-    if (!re->relist.on &&
-        (m->uplink_told != re->admit.uplink_up || m->prefix_told != re->prefix_number ||
-         m->settings_told != re->settings)) {
-        m->uplink_told = re->admit.uplink_up;
-        m->prefix_told = re->prefix_number;
-        m->settings_told = re->settings;
-        m->ra_sent = 0; /* the first of three, also when they are final ones (RFC 4861 6.2.5) */
-        advertise(re, m, now, e, out);
-        control_settings(re, m, now, out);
-    }
-    struct ip6 unbound;
-    while (bindings_expire(&re->b, m, now, &unbound))
-        note(re, NOTICE_UNBOUND, m, 0)->addr = unbound;
-    if (re->groups.on)
-        sweep_groups(re, m, now, out);
-}
-
-static void sweep(struct router_engine *re, mono_ns now, struct entropy *e, struct out *out)
-{
-    bool small = re->ms.high <= SWEEP_SMALL;
-    uint32_t n = small ? re->ms.high : re->ms.high / SWEEP_SLICES + 1;
-
-    bindings_age(&re->b, now);
-    re->next_sweep = now + (small ? SWEEP_PERIOD : SWEEP_PERIOD / SWEEP_SLICES);
-    for (uint32_t i = 0; i < n; i++) {
-        if (re->sweep >= re->ms.high)
-            re->sweep = 0;
-        if (re->n_leaving == BURST_MAX || re->txq.n + 8 > TXQ_MAX) {
-            re->next_sweep = now + SWEEP_PAUSE; /* it has much to say: the rest soon */
-            break;
-        }
-        if (re->sweep < re->ms.high && re->ms.m[re->sweep].live)
-            sweep_member(re, &re->ms.m[re->sweep], now, e, out);
-        re->sweep++;
-    }
-}
-
-bool router_engine_uplink(struct router_engine *re, bool up, mono_ns now)
-{
-    if (re->admit.uplink_up == up || re->conf->uplink == UPLINK_NONE)
-        return false;
-    re->admit.uplink_up = up;
-    re->b.uplink_down = !up;
-    if (re->next_sweep != NEVER)
-        re->next_sweep = now;
-    return true;
-}
-
-void router_engine_settings(struct router_engine *re, mono_ns now)
-{
-    re->ms.lease_life = time_s(re->conf->lease_s);
-    re->settings++;
-    if (re->next_sweep != NEVER)
-        re->next_sweep = now;
-}
-
-bool router_engine_prefix_change(struct router_engine *re, struct prefix prefix, struct ip6 address,
-                                 mono_ns now)
-{
-    if (prefix_eq(prefix, re->b.prefix) && ip6_eq(address, re->b.router[0]))
-        return false;
-    bindings_renumber(&re->b, &re->roster, prefix, address, time_s(re->conf->advertise.valid_s),
-                      now);
-    re->prefix_number++;
-    if (re->next_sweep != NEVER)
-        re->next_sweep = now;
-    return true;
-}
-
 static void answer_solicitations(struct router_engine *re, mono_ns now, struct out *out)
 {
     struct advert_wait w;
@@ -659,7 +542,7 @@ void router_engine_tick(struct router_engine *re, mono_ns now, struct entropy *e
     admit_expire(&re->admit, now);
     answer_solicitations(re, now, out);
     if (re->next_sweep <= now)
-        sweep(re, now, e, out);
+        engine_sweep(re, now, e, out);
     if (re->relist.on)
         relist_slice(re, now, out);
     finish_call(re, now, out);

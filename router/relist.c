@@ -192,8 +192,7 @@ static bool next_phase(struct router_engine *re, mono_ns now)
     }
     rl->on = false;
     rl->list = (struct client_list){ 0 };
-    if (re->next_sweep != NEVER)
-        re->next_sweep = now; /* which tells the members */
+    engine_sweep_now(re, now); /* which tells the members */
     return true;
 }
 

@@ -99,8 +99,28 @@ void control_send(struct router_engine *re, struct member *m, const struct contr
 /* control_settings() - the whole settings to @m, when the LOGIN_REPLY could not hold them */
 void control_settings(struct router_engine *re, struct member *m, mono_ns now, struct out *out);
 
+/* engine_note() - an event of @m, with all that is known of it */
+struct notice *engine_note(struct router_engine *re, enum notice_kind kind, const struct member *m,
+                           unsigned reason);
+
 /* engine_leave() - @m ends when the call does */
 void engine_leave(struct router_engine *re, struct member *m, enum logout why, mono_ns now);
+
+/* engine_advertise() - an RA nobody asked for to @m, and when its next is due */
+void engine_advertise(struct router_engine *re, struct member *m, mono_ns now, struct entropy *e,
+                      struct out *out);
+
+#define SWEEP_PERIOD (1 * NS_PER_S) /* in this time or a little more each member is looked at */
+
+/* engine_sweep() - a slice of all members, and when the next is due (sweep.c) */
+void engine_sweep(struct router_engine *re, mono_ns now, struct entropy *e, struct out *out);
+
+/* engine_sweep_now() - there is something to tell members, if there are any */
+static inline void engine_sweep_now(struct router_engine *re, mono_ns now)
+{
+    if (re->next_sweep != NEVER)
+        re->next_sweep = now;
+}
 
 /* relist_slice() - a little of the list that router_engine_relist() was given (relist.c) */
 void relist_slice(struct router_engine *re, mono_ns now, struct out *out);

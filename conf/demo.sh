@@ -252,23 +252,7 @@ ART
         "198.18.5.2; and erin, 198.18.6.2)"
     echo
     build_network >"$dir/network.log" 2>&1 || fail "cannot set up the network"
-    cat >"$dir/web.py" <<'PY'
-import http.server, socket, sys
-
-class Page(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        text = f"Hello {self.client_address[0]}, this page came to you over IPv6.\n".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-class Server(http.server.HTTPServer):
-    address_family = socket.AF_INET6
-
-Server((sys.argv[1], 80), Page).serve_forever()
-PY
-    start inet web python3 "$dir/web.py" $web
+    start inet web python3 conf/demo_page.py $web
     wait_for 10 in_ns inet curl -gsS --max-time 2 "http://[$web]/" || fail "the web server does not start"
     local h
     for h in alice bob carol dave erin; do

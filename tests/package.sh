@@ -180,23 +180,7 @@ make_network() {
     ip -n "$tag-internet" addr add 198.18.1.1/24 dev home
     ip -n "$tag-home" route add default via 198.18.1.1
     ip -n "$tag-internet" addr add $web/128 dev lo nodad
-    cat >"$dir/web.py" <<'PY'
-import http.server, socket, sys
-
-class Page(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        text = f"Hello {self.client_address[0]}, this page came to you over IPv6.\n".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-class Server(http.server.HTTPServer):
-    address_family = socket.AF_INET6
-
-Server((sys.argv[1], 80), Page).serve_forever()
-PY
-    in_ns internet python3 "$dir/web.py" $web >"$dir/web.log" 2>&1 </dev/null &
+    in_ns internet python3 conf/demo_page.py $web >"$dir/web.log" 2>&1 </dev/null &
     pids+=($!)
     wait_for 10 in_ns internet curl -gsS --max-time 2 "http://[$web]/" || fail "the web server does not start"
 }

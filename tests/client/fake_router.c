@@ -190,6 +190,7 @@ static void router_ctl(struct world *w, const struct control *c, const struct dg
         r->goodbyes++;
         break;
     case TLV_MTU_PROBE_ACK: /* a test's own probe */
+    case TLV_FRAG_PROBE_ACK:
         assert_int_equal(c->size, d->len);
         break;
     default:

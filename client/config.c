@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* config.c - client.yaml: its keys, its defaults, and the checks that need more than one key */
 #include <errno.h>
+#include <limits.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,6 +210,27 @@ static void router_list(struct conf *f, const struct client_config *c)
     }
 }
 
+/* hooks_from_root() - hooks run in /: a name that starts from where this program runs now would be
+ * another file's there */
+static void hooks_from_root(struct conf *f, struct client_config *c)
+{
+    static const char *const hook[] = { "on_up", "on_down", "on_change" };
+    char *const program[] = { c->on_up, c->on_down, c->on_change };
+
+    for (size_t i = 0; i < sizeof(hook) / sizeof(hook[0]); i++) {
+        char here[PATH_MAX], full[sizeof(here) + sizeof(c->on_up) + 1];
+        if (!conf_ok(f, c, hook[i]) || program[i][0] == '/')
+            continue;
+        int n = getcwd(here, sizeof(here)) ? snprintf(full, sizeof(full), "%s/%s", here, program[i])
+                                           : -1;
+        if (n > 0 && (size_t)n < sizeof(c->on_up))
+            memcpy(program[i], full, (size_t)n + 1);
+        else
+            conf_problem(f, conf_mark_of(f, c, hook[i]), "%s: %s: %s", hook[i], program[i],
+                         n < 0 ? strerror(errno) : "with the folder before it, it is too long");
+    }
+}
+
 /* check_host() - keys that say what is done to this host */
 static void check_host(struct conf *f, const struct client_config *c)
 {
@@ -283,8 +305,10 @@ static int conclude(struct conf *f, struct client_config *c, struct client_confi
         fprintf(err, "memory is out\n");
         return 1;
     }
-    if (conf_usable(f))
+    if (conf_usable(f)) {
+        hooks_from_root(f, c);
         check(f, c);
+    }
     unsigned problems = conf_problems(f);
     conf_free(f);
     take_list(c);

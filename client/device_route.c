@@ -217,8 +217,8 @@ void device_apply_routes(struct device *d, const struct device_want *w)
     }
     if (d->metric_shift != before)
         device_tell(&d->cfg,
-                    "%s: another device has a route with the same metric (a second client on this "
-                    "host?); the default route here has metric %u",
+                    "%s: another device has a route with the same metric (a second client or a "
+                    "router on this host?); the default route here has metric %u",
                     d->name, d->cfg.metric + d->metric_shift);
 }
 

@@ -229,9 +229,12 @@ static void put_network(struct json_object *o, const struct client_engine *e,
     const struct device_want *w = client_engine_want(e);
     char ep[EP_TEXT_LEN], mac[MAC_TEXT_LEN], ip[IP6_TEXT_LEN], prefix[IP6_TEXT_LEN + 4];
 
-    json_put_text(o, "router", endpoint_text(ep, e->tunnel.router));
+    struct endpoint router = client_engine_towards(e);
+    if (be32_get(router.ip)) /* else its name is being asked for */
+        json_put_text(o, "router", endpoint_text(ep, router));
     json_put_text(o, "router_name", e->cfg->router[e->tunnel.which].host);
-    json_put_text(o, "endpoint_seen", endpoint_text(ep, e->settings.seen));
+    if (be32_get(e->settings.seen.ip))
+        json_put_text(o, "endpoint_seen", endpoint_text(ep, e->settings.seen));
     json_put_text(o, "mac", mac_text(mac, device_mac(d)));
     json_put_text(o, "router_mac", mac_text(mac, w->router_mac));
     json_put_text(o, "link_local", ip6_text(ip, mac_link_local(device_mac(d))));

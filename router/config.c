@@ -82,8 +82,9 @@ static const struct conf_key client_keys[] = {
       .help = "its address in the prefix; needs addressing: stable", .live = true },
     { "delegate", CONF_PREFIX_LIST, CLIENT_AT(delegate), CLIENT_AUX(n_delegate),
       .max = DELEGATED_PER_MEMBER, .def = "[]",
-      .help = "prefixes for the networks behind it, routed to it while it is on line; the first "
-              "ones of a router need a restart",
+      .help =
+          "prefixes (/16 to /126) for the networks behind it, routed to it while it is on line; "
+          "the first ones of a router need a restart",
       .live = true },
     { "psk", CONF_SECRET, CLIENT_AT(psk), CLIENT_AUX(has_psk),
       .help = "a secret shared with this client alone, in place of join_secret", .live = true },
@@ -255,7 +256,7 @@ static void check_addresses(struct conf *f, const struct router_config *c)
                      "public_address: 0.0.0.0 is not the address of a host");
 }
 
-static const char *prefix_misuse(const struct prefix *p)
+const char *router_prefix_misuse(const struct prefix *p)
 {
     const uint8_t *b = p->addr.b;
     if (b[0] == 0xff)
@@ -272,7 +273,7 @@ static void check_prefix(struct conf *f, const struct router_config *c)
     char text[IP6_TEXT_LEN];
     if (!conf_ok(f, c, "prefix"))
         return;
-    const char *misuse = prefix_misuse(&c->prefix);
+    const char *misuse = router_prefix_misuse(&c->prefix);
     inet_ntop(AF_INET6, c->prefix.addr.b, text, sizeof(text));
     if (misuse)
         conf_problem(f, conf_mark_of(f, c, "prefix"),

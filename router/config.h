@@ -141,6 +141,9 @@ int router_config_parse(struct router_config *ret, const char *path, const uint8
 struct conf_key;
 const struct conf_key *router_config_client_table(void);
 
+/* router_prefix_misuse() - what @p holds that no segment can be made of; NULL: it is fine */
+const char *router_prefix_misuse(const struct prefix *p);
+
 /* router_config_table() - the keys of router.yaml (proto/host/yaml.h), ended by a row without name
  */
 const struct conf_key *router_config_table(void);

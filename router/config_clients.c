@@ -75,6 +75,8 @@ static void check_delegate(struct conf *f, const struct router_config *c,
 
     for (unsigned i = 0; i < m->n_delegate; i++) {
         const struct prefix *p = &m->delegate[i];
+        if (p->len == 0)
+            continue; /* what stood there was refused */
         text_of(text, p);
         if (p->len < DELEGATE_MIN || p->len > DELEGATE_MAX)
             conf_problem(f, at, "clients.delegate: %s; allowed: lengths of %u to %u", text,
@@ -109,7 +111,8 @@ static unsigned gather(const struct router_config *c, struct given *out)
         if (!ip6_is_unspecified(m->address))
             out[n++] = (struct given){ { m->address, 128 }, m };
         for (unsigned k = 0; k < m->n_delegate; k++)
-            out[n++] = (struct given){ m->delegate[k], m };
+            if (m->delegate[k].len)
+                out[n++] = (struct given){ m->delegate[k], m };
     }
     return n;
 }

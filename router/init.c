@@ -19,8 +19,10 @@
 #include "router/admin_file.h"
 #include "router/survey.h"
 
+#define UNIT_CONFIG  "/etc/sixtap/router.yaml" /* what the systemd unit reads */
 #define KEY_FILE     "router.key"
 #define DEFAULT_PORT 6464
+#define WORD_MAX     (4 * PATH_MAX + 8)
 #define PREFIX_TEXT  (IP6_TEXT_LEN + 4)
 
 struct plan { /* what will be written */
@@ -28,8 +30,30 @@ struct plan { /* what will be written */
     char key_path[PATH_MAX];
     char listen[EP_TEXT_LEN], public_address[EP_TEXT_LEN], prefix[PREFIX_TEXT];
     const char *uplink;
-    char why[400 + PATH_MAX]; /* what was found, for a person */
+    char why[400 + WORD_MAX]; /* what was found, for a person */
 };
+
+/* @text as a shell takes it for one word */
+static const char *word_of(char out[WORD_MAX], const char *text)
+{
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./@%+=:,-";
+    size_t n = 0;
+
+    if (text[0] && strspn(text, plain) == strlen(text)) {
+        snprintf(out, WORD_MAX, "%s", text);
+        return out;
+    }
+    out[n++] = '\'';
+    for (; *text && n < WORD_MAX - 6; text++) {
+        if (*text == '\'')
+            n += (size_t)snprintf(out + n, WORD_MAX - n, "'\\''");
+        else
+            out[n++] = *text;
+    }
+    snprintf(out + n, WORD_MAX - n, "'");
+    return out;
+}
 
 static int complain(const struct cli_io *io, int rc, const char *path, const char *why)
 {
@@ -63,9 +87,10 @@ static int plan_ipv4(struct plan *p, const struct cli_opts *o, const struct cli_
                 *own ? ", which nobody outside can reach"
                      : ", so the address that clients reach it at cannot be seen",
                 *own ? " by 1:1 NAT, say which" : ", say which");
-        fprintf(io->err, "  sixtap-router init -c %s%s%s%s --public-address A.B.C.D\n", o->config,
-                o->force ? " --force" : "", o->prefix ? " --prefix " : "",
-                o->prefix ? o->prefix : "");
+        char config[WORD_MAX];
+        fprintf(io->err, "  sixtap-router init -c %s%s%s%s --public-address A.B.C.D\n",
+                word_of(config, o->config), o->force ? " --force" : "",
+                o->prefix ? " --prefix " : "", o->prefix ? o->prefix : "");
         return EX_CONFIG;
     }
     const char *public = o->public_address ? o->public_address : own;
@@ -88,6 +113,11 @@ static int plan_given_prefix(struct plan *p, const char *text, const struct cli_
 
     if (!scalar_take(&key, &s, &prefix, why))
         return complain(io, EX_USAGE, "--prefix", why);
+    if (router_prefix_misuse(&prefix)) {
+        snprintf(why, sizeof(why), "%s holds %s; allowed: global or unique local ones", text,
+                 router_prefix_misuse(&prefix));
+        return complain(io, EX_USAGE, "--prefix", why);
+    }
     prefix_text(p->prefix, prefix);
     p->uplink = "{ mode: routed, device: sixtap0 }";
     (void)snprintf(p->why, sizeof(p->why), "%s is routed to this host, as you say.", p->prefix);
@@ -96,9 +126,10 @@ static int plan_given_prefix(struct plan *p, const char *text, const struct cli_
 
 static void plan_found_prefix(struct plan *p, const struct cli_opts *o)
 {
-    char text[PREFIX_TEXT];
+    char text[PREFIX_TEXT], config[WORD_MAX];
 
     prefix_text(text, p->host.prefix);
+    word_of(config, o->config);
     p->uplink = "{ mode: none }";
     switch (p->host.ipv6) {
     case SURVEY_ROUTED:
@@ -116,7 +147,7 @@ static void plan_found_prefix(struct plan *p, const struct cli_opts *o)
                        "%s is on link at %s, so clients get addresses of it and are announced "
                        "there. If your provider routes a prefix to this host, that is better; say "
                        "so: sixtap-router init -c %s --force --prefix PREFIX",
-                       text, p->host.wan6, o->config);
+                       text, p->host.wan6, config);
         return;
     case SURVEY_SINGLE:
         p->uplink = "{ mode: nat66, device: sixtap0 }";
@@ -126,7 +157,7 @@ static void plan_found_prefix(struct plan *p, const struct cli_opts *o)
             "their own and leave with this one. If your provider routes a prefix to "
             "this host, that is better; say so: sixtap-router init -c %s --force --prefix "
             "PREFIX",
-            text, p->host.wan6, o->config);
+            text, p->host.wan6, config);
         return;
     case SURVEY_NONE:
         (void)snprintf(p->why, sizeof(p->why),
@@ -233,7 +264,7 @@ static int write_config(const struct plan *p, const struct cli_opts *o, const st
 static void say_next(const struct plan *p, const struct cli_opts *o, const uint8_t *public_key,
                      const struct cli_io *io)
 {
-    char text[KEY_TEXT_LEN], forwarding[16] = "1";
+    char text[KEY_TEXT_LEN], forwarding[16] = "1", config[WORD_MAX];
     const char *public = p->public_address[0] ? p->public_address : p->listen;
 
     key_to_text(text, public_key);
@@ -248,12 +279,15 @@ static void say_next(const struct plan *p, const struct cli_opts *o, const uint8
             fprintf(io->out, "  sysctl -w net.ipv6.conf.%s.accept_ra=2\n", p->host.wan6);
         fprintf(io->out, "  sysctl -w net.ipv6.conf.all.forwarding=1   # and in /etc/sysctl.d\n");
     }
+    word_of(config, o->config);
     fprintf(io->out,
-            "  sixtap-router run -c %s      # or: systemctl enable --now sixtap-router\n"
+            "  sixtap-router run -c %s%s\n"
             "  (umask 077; sixtap-router invite alice -c %s > alice.yaml)\n"
-            "Then take alice.yaml to the client, mode 0600: sixtap-client run -c "
-            "alice.yaml\n",
-            o->config, o->config);
+            "Then take alice.yaml to the client, mode 0600: sixtap-client run -c alice.yaml\n",
+            config,
+            strcmp(o->config, UNIT_CONFIG) == 0 ? "      # or: systemctl enable --now sixtap-router"
+                                                : "",
+            config);
 }
 
 int admin_init(const struct cli_opts *o, const struct cli_io *io)

@@ -159,6 +159,49 @@ static void judge_prefix(struct judge *j)
             prefix, c->prefix.len, j->f->elsewhere);
 }
 
+static bool holds(const struct prefix *a, const struct prefix *b)
+{
+    return a->len <= b->len && ip6_in(b->addr, *a);
+}
+
+/* What is delegated is routed to a client: not what this host needs at its own link. A prefix of
+ * the link's length or longer would win over the link's route. */
+static void judge_delegated(struct judge *j, const struct router_client *m, const struct prefix *p)
+{
+    const struct wan *w = &j->f->wan;
+    char text[IP6_TEXT_LEN], other[IP6_TEXT_LEN];
+
+    ip6_text(text, p->addr);
+    if (w->has_gateway && ip6_in(w->gateway, *p)) {
+        say(j, FINDING_WARN,
+            "clients.delegate: %s/%u of %s holds %s, the gateway of this host at %s, which nobody "
+            "would reach while %s is on line; delegate what your provider routes to this host",
+            text, p->len, m->name, ip6_text(other, w->gateway), w->name, m->name);
+        return;
+    }
+    for (unsigned i = 0; i < w->n_addr; i++) {
+        struct prefix link = { .addr = w->addr[i].addr, .len = w->addr[i].plen };
+        if (!holds(&link, p) && !holds(p, &link))
+            continue;
+        say(j, FINDING_WARN,
+            "clients.delegate: %s/%u of %s is on link at %s (%s/%u), so the Internet does not find "
+            "what is behind %s; delegate what your provider routes to this host",
+            text, p->len, m->name, w->name, ip6_text(other, link.addr), link.len, m->name);
+        return;
+    }
+}
+
+static void judge_clients(struct judge *j)
+{
+    const struct router_config *c = j->c;
+
+    if (!j->f->has_wan || c->uplink == UPLINK_NONE)
+        return;
+    for (unsigned i = 0; i < c->n_clients; i++)
+        for (unsigned k = 0; k < c->clients[i].n_delegate; k++)
+            judge_delegated(j, &c->clients[i], &c->clients[i].delegate[k]);
+}
+
 /* ---- the packet filter, as text ---- */
 
 /* One base chain that drops what no rule accepts. */
@@ -262,6 +305,7 @@ unsigned preflight_judge(const struct router_config *c, const struct host_facts 
     judge_device(&j);
     judge_forwarding(&j);
     judge_prefix(&j);
+    judge_clients(&j);
     judge_forward_chains(&j);
     return j.stops;
 }

@@ -60,9 +60,9 @@ static const struct command commands[] = {
 const struct cli_option_row cli_options[] = {
     { "--config", "-c", OPT_CONFIG, "FILE", "all that read it: the configuration" },
     { "--verbose", "-v", OPT_VERBOSE, NULL, "run: log more" },
-    { "--json", NULL, OPT_JSON, NULL, "status, reload: one JSON object" },
+    { "--json", NULL, OPT_JSON, NULL, "status, a router's reload: one JSON object" },
     { "--control", NULL, OPT_CONTROL, "NAME",
-      "status, reload: the daemon's control socket, a path or @NAME" },
+      "likewise: the daemon's control socket, a path or @NAME" },
     { "--no-seccomp", NULL, OPT_NO_SECCOMP, NULL,
       "run: filter no system calls and allow core dumps, to debug" },
     { "--psk", NULL, OPT_PSK, NULL, "keygen: a secret for psk: or join_secret:" },

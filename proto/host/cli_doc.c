@@ -112,7 +112,7 @@ static void print_option_list(FILE *f, const struct cli *cli)
         fputc('\n', f);
         mdoc_text(f, o->help);
         if (o->bit == OPT_CONFIG)
-            fprintf(f, "The default is\n.Pa %s .\n", cli->default_config);
+            fprintf(f, ".br\nThe default is\n.Pa %s .\n", cli->default_config);
     }
     fprintf(f, ".It Fl -version\nprint the version, and which library does the ciphers\n.El\n");
 }
@@ -150,7 +150,8 @@ static void print_keys(FILE *f, const struct conf_key *keys, const char *map)
         fprintf(f, ".It Cm %s\n", k->name);
         mdoc_text(f, k->help);
         if (k->type == CONF_MAP || k->type == CONF_LIST) {
-            fprintf(f, "%s with these keys:\n", k->type == CONF_MAP ? "A map" : "A list of maps");
+            fprintf(f, ".br\n%s with these keys:\n",
+                    k->type == CONF_MAP ? "A map" : "A list of maps");
             print_keys(f, k->keys, k->name);
             continue;
         }
@@ -166,7 +167,7 @@ static void print_keys(FILE *f, const struct conf_key *keys, const char *map)
             fputs("There is no default.\n", f);
         }
         if (k->live)
-            fputs("Can be changed by reload.\n", f);
+            fputs(".br\nCan be changed by reload.\n", f);
     }
     fprintf(f, ".El\n");
     (void)map;

@@ -153,6 +153,10 @@ static bool take_name(const struct conf_key *key, const struct scalar *in, uint8
     /* ".", ".." and "-x" are trouble wherever a name becomes part of a path or a command line */
     if (in->text[0] == '.' || in->text[0] == '-')
         return refuse_word(why, key, in->text, "starts with a character that is not allowed there");
+    /* net/ipv4/conf and net/ipv6/conf have entries of these names: no device may */
+    if (key->type == CONF_IFNAME &&
+        (strcmp(in->text, "all") == 0 || strcmp(in->text, "default") == 0))
+        return refuse_word(why, key, in->text, "is not a name the kernel gives a device");
     memcpy(at, in->text, in->len + 1);
     return true;
 }
@@ -260,6 +264,7 @@ static bool take_hostport(const struct conf_key *key, const struct scalar *in, u
                           uint8_t *obj, char *why)
 {
     char host[256];
+    be32 ip;
     uint16_t port = 0;
     const char *colon = strchr(in->text, ':');
     size_t n = colon ? (size_t)(colon - in->text) : in->len;
@@ -272,6 +277,8 @@ static bool take_hostport(const struct conf_key *key, const struct scalar *in, u
     host[n] = 0;
     if (!host_ok(host, n))
         return refuse_word(why, key, host, "is neither a host name nor an IPv4 address");
+    if (inet_pton(AF_INET, host, &ip) == 1 && (ip.b[0] == 0 || ip.b[0] >= 224))
+        return refuse_word(why, key, host, "is not the address of a host");
     if (colon && !take_port(key, colon + 1, &port, why))
         return false;
     memcpy(at, host, n + 1);

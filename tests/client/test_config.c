@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <sodium.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -170,6 +171,9 @@ static const struct refusal refusals[] = {
       "client.yaml:5:19: join_secret_file: psk is given too; only one of them may be\n" },
     { BASE "routr_key: x\n",
       "client.yaml:4:1: unknown key \"routr_key\"; did you mean router_key?\n" },
+    { BASE "device: all\n",
+      "client.yaml:4:9: device: \"all\" is not a name the kernel gives a device; "
+      "allowed: 1..15 letters, digits, . _ -\n" },
     { BASE "router: other\n", "client.yaml:4:1: router: given twice; first on line 1\n" },
     { BASE "device: *x\n", "client.yaml:4:9: alias (*); anchors and aliases are not taken\n" },
     { "router: 198.18.0.1:64x\nrouter_key: abc\nprivate_key_file: [a]\n",
@@ -284,6 +288,31 @@ static void every_key_arrives(void **state)
     assert_int_equal(c.hold_s, 0);
     snprintf(path, sizeof(path), "%s/c.sock", dir);
     assert_string_equal(c.control, path);
+    client_config_free(&c);
+    free(out);
+}
+
+/* Hooks run in /; a name that counts from where the program was started must lead there too. */
+static void a_hook_is_found_from_anywhere(void **state)
+{
+    static const char text[] = BASE "on_up: ../../bin/true\n";
+    struct client_config c;
+    char *out = NULL, want[sizeof(dir) + 32];
+    size_t len;
+
+    (void)state;
+    int here = open(".", O_RDONLY | O_DIRECTORY);
+    FILE *err = open_memstream(&out, &len);
+    assert_true(here >= 0 && chdir(dir) == 0);
+    int problems =
+        client_config_parse(&c, "client.yaml", (const uint8_t *)text, sizeof(text) - 1, err);
+    assert_int_equal(fchdir(here), 0);
+    close(here);
+    fclose(err);
+    assert_string_equal(out, "");
+    assert_int_equal(problems, 0);
+    snprintf(want, sizeof(want), "%s/../../bin/true", dir);
+    assert_string_equal(c.on_up, want);
     client_config_free(&c);
     free(out);
 }
@@ -456,6 +485,7 @@ int main(void)
         cmocka_unit_test(loose_key_files_are_refused),
         cmocka_unit_test(minimal_form),
         cmocka_unit_test(every_key_arrives),
+        cmocka_unit_test(a_hook_is_found_from_anywhere),
         cmocka_unit_test(every_key_of_the_host_arrives),
         cmocka_unit_test(list_of_routers),
         cmocka_unit_test(short_keepalive_warns),

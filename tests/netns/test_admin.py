@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import re
+import shlex
 import signal
 import time
 
@@ -114,6 +115,13 @@ def test_init_behind_nat_and_wrong_words():
         for args in (["--public-address", "nowhere"], ["--public-address", "198.51.100.1", "--prefix", "2001:db8::1/64"]):
             assert admin(lab, "init", "-c", conf, *args, ns=ns, check=False).returncode == 64
             assert not os.path.exists(conf)
+        for prefix, holds in (("fe80::/64", "link-local"), ("ff02::/64", "multicast")):
+            got = admin(lab, "init", "-c", conf, "--public-address", "198.51.100.1", "--prefix", prefix, ns=ns, check=False)
+            assert got.returncode == 64 and f"{prefix} holds {holds} addresses" in got.stderr and not os.path.exists(conf)
+        odd = os.path.join(lab.dir, "a b's", "router.yaml")  # what it says can be pasted into a shell
+        got = admin(lab, "init", "-c", odd, "--public-address", "198.51.100.1", ns=ns)
+        line = next(s for s in got.stdout.splitlines() if "sixtap-router run" in s)
+        assert shlex.split(line) == ["sixtap-router", "run", "-c", odd] and "systemctl" not in got.stdout
         admin(lab, "init", "-c", conf, "--public-address", "198.51.100.1", ns=ns)
         with open(conf, encoding="utf-8") as f:
             text = f.read().splitlines()

@@ -207,6 +207,10 @@ static const struct refused refusals[] = {
     { BASE "clients:\n- { name: a, public_key: $ALICE, delegate: [ 'fe80:1::/64' ] }\n",
       "router.yaml:4:82: clients.delegate: fe80:1::/64 cannot be routed; allowed: global or unique "
       "local prefixes\n" },
+    { BASE "clients:\n- { name: a, public_key: $ALICE, delegate: [ '2001:db8:b::1/56' ] }\n"
+           "- { name: b, public_key: $BOB, delegate: [ '2001:db8:5::/48' ] }\n",
+      "router.yaml:4:84: clients.delegate: host bits set in 2001:db8:b::1/56; did you mean "
+      "2001:db8:b::/56?\n" },
     { BASE "clients:\n- { name: a, public_key: $ALICE, delegate: [ '2001:db8::1/128' ] }\n",
       "router.yaml:4:82: clients.delegate: 2001:db8::1/128; allowed: lengths of 16 to 126\n" },
     { BASE

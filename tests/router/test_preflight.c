@@ -48,6 +48,8 @@ struct host {
     bool no_tun, no_cap, ipv6_off, no_forwarding, no_wan, wan_named, from_ra, accept_ra_2,
         not_on_link;
     const char *elsewhere, *ruleset;
+    const char *delegate; /* of client a; the gateway is 2001:db8:9::1 */
+    uint8_t delegate_len;
 };
 
 struct heard {
@@ -90,6 +92,18 @@ static struct heard judged(const struct host *host)
     f.wan.n_addr = 1;
     inet_pton(AF_INET6, host->not_on_link ? "2001:db8:2::2" : "2001:db8:1::2",
               f.wan.addr[0].addr.b);
+    f.wan.addr[0].plen = 64;
+    struct router_client a = { .name = "a" };
+    struct prefix given = { .len = host->delegate_len };
+    if (host->delegate) {
+        f.wan.has_gateway = true;
+        inet_pton(AF_INET6, "2001:db8:9::1", f.wan.gateway.b);
+        inet_pton(AF_INET6, host->delegate, given.addr.b);
+        a.delegate[0] = given;
+        a.n_delegate = 1;
+        c.clients = &a;
+        c.n_clients = 1;
+    }
     if (host->elsewhere)
         strcpy(f.elsewhere, host->elsewhere);
     unsigned stops = preflight_judge(&c, &f, hear, &h);
@@ -146,6 +160,38 @@ static void rows(void **state)
           1,
           0,
           "2001:db8:1::/64 is on link at eth0" },
+        { "delegated, routed here",
+          { .mode = UPLINK_ROUTED, .delegate = "2001:db8:5::", .delegate_len = 48 },
+          0,
+          0,
+          "" },
+        { "delegated with the gateway in it",
+          { .mode = UPLINK_ROUTED, .delegate = "2001:db8:9::", .delegate_len = 65 },
+          1,
+          0,
+          "clients.delegate: 2001:db8:9::/65 of a holds 2001:db8:9::1, the gateway of this host at "
+          "eth0" },
+        { "delegated from the link",
+          { .mode = UPLINK_ROUTED,
+            .not_on_link = true,
+            .delegate = "2001:db8:2:0:8000::",
+            .delegate_len = 65 },
+          1,
+          0,
+          "clients.delegate: 2001:db8:2:0:8000::/65 of a is on link at eth0 (2001:db8:2::2/64)" },
+        { "delegated, the link lies in it",
+          { .mode = UPLINK_NAT66,
+            .not_on_link = true,
+            .delegate = "2001:db8::",
+            .delegate_len = 32 },
+          1,
+          0,
+          "clients.delegate: 2001:db8::/32 of a" },
+        { "delegated, no uplink",
+          { .mode = UPLINK_NONE, .delegate = "2001:db8:9::", .delegate_len = 65 },
+          0,
+          0,
+          "" },
         { "ndproxy, but routed",
           { .mode = UPLINK_NDPROXY, .not_on_link = true },
           1,

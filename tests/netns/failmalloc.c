@@ -3,8 +3,8 @@
  *
  * FAILMALLOC_AT=n, counted from 1, of malloc, calloc, realloc, aligned_alloc and posix_memalign;
  * FAILMALLOC_ALL=1: every one from the n-th on. FAILMALLOC_SITES names a file that gets a line for
- * each allocation, in order: a hash of the calls that led to it, or, where libnftables is among
- * them, "libnftables". Wraps a sanitizer's allocator too.
+ * each allocation, in order: a hash of the calls that led to it. Wraps a sanitizer's allocator too.
+ * Allocations of libnftables never fail: without memory it calls exit(), or writes through NULL.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -78,38 +78,36 @@ __attribute__((constructor)) static void set_up(void)
     ready = true;
 }
 
-static bool is_of_nftables(void *const *frame, int n)
-{
-    Dl_info of;
-
-    for (int i = 0; i < n; i++) {
-        if (dladdr(frame[i], &of) && of.dli_fname && strstr(of.dli_fname, "libnftables"))
-            return true;
-    }
-    return false;
-}
-
 static void note_site(void)
 {
-    static const char nftables[] = "libnftables\n";
     void *frame[24];
     uint64_t h = 14695981039346656037u; /* FNV-1a */
     char line[20];
 
     tracing = true;
     int n = backtrace(frame, 24);
-    bool theirs = is_of_nftables(frame, n);
     tracing = false;
-    if (theirs) {
-        (void)!write(sites, nftables, sizeof(nftables) - 1);
-        return;
-    }
     for (int i = 0; i < n; i++)
         h = (h ^ (uintptr_t)frame[i]) * 1099511628211u;
     for (unsigned i = 0; i < 16; i++)
         line[i] = "0123456789abcdef"[h >> (60 - 4 * i) & 15];
     line[16] = '\n';
     (void)!write(sites, line, 17);
+}
+
+/* Is this call from libnftables, or from what that calls? */
+static bool is_of_nftables(void)
+{
+    void *frame[64];
+    Dl_info of;
+    bool found = false;
+
+    tracing = true;
+    int n = backtrace(frame, 64);
+    for (int i = 0; i < n; i++)
+        found |= dladdr(frame[i], &of) && of.dli_fname && strstr(of.dli_fname, "libnftables");
+    tracing = false;
+    return found;
 }
 
 static bool fails(void)
@@ -119,7 +117,7 @@ static bool fails(void)
     long n = atomic_fetch_add(&count, 1) + 1;
     if (sites >= 0)
         note_site();
-    if (fail_at == 0 || (fail_all ? n < fail_at : n != fail_at))
+    if (fail_at == 0 || (fail_all ? n < fail_at : n != fail_at) || is_of_nftables())
         return false;
     errno = ENOMEM;
     return true;

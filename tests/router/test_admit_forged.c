@@ -177,6 +177,7 @@ static void looks_at_one_address(void **state)
         { "no cookie known there is right", "WWWWWW", "-ccc--" },
         { "another is at that address", "LLRLLLLLL", "-crcccccc" },
         { "others with stale cookies are", "LLRWWWWWW", "-crcccccc" },
+        { "another is, after COOKIEs were lost", "LLLRLLLLL", "-ccrccccc" },
     };
     struct guest b;
 

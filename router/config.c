@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/host/scalar.h"
 #include "proto/host/yaml.h"
 #include "router/clients_dir.h"
 #include "proto/mac.h"
 #include "router/config.h"
 #include "router/config_clients.h"
+#include "router/displaced.h"
 
 #define AT(field)  CONF_AT(struct router_config, field)
 #define AUX(field) .aux = offsetof(struct router_config, field)
@@ -434,6 +436,8 @@ static void check_clients(struct conf *f, const struct router_config *c)
     bool nobody = c->n_clients == 0 && c->access == ACCESS_LISTED && !c->inviting;
     if (nobody && conf_problems(f) == 0)
         conf_warn(f, mark_or_top(f, c, "clients"), "clients: none, so nobody can log in");
+    if (conf_problems(f) == 0)
+        displaced_warn(f, c);
 }
 
 static void check(struct conf *f, const struct router_config *c)
@@ -532,6 +536,23 @@ int router_config_load_to_invite(struct router_config *ret, const char *path, FI
     return conclude(conf_read_file(path, router_keys, &c, err), path, &c, ret, err);
 }
 
+bool router_config_public_key(uint8_t ret[KEY_LEN], const char *text, const char *name, FILE *err)
+{
+    const struct conf_key *key = client_keys;
+    const struct scalar in = { .text = text, .len = strlen(text), .file = "" };
+    struct router_client c = { 0 };
+    char why[SCALAR_WHY_LEN];
+
+    while (strcmp(key->name, "public_key") != 0)
+        key++;
+    if (!scalar_take(key, &in, &c, why)) {
+        fprintf(err, "%s: %s\n", name, why);
+        return false;
+    }
+    memcpy(ret, c.public_key, KEY_LEN);
+    return true;
+}
+
 int router_config_parse(struct router_config *ret, const char *path, const uint8_t *text,
                         size_t len, FILE *err)
 {
@@ -558,14 +579,41 @@ void router_config_peek(struct router_config *ret, const char *path)
         fclose(err);
 }
 
-/* The name in a file of the directory; "" when it has none. */
-static void name_in(const char *file, char name[CLIENT_NAME_MAX + 1])
+int router_config_control(const char *path, char ret[108], FILE *err)
+{
+    struct router_config c;
+    FILE *no = nowhere();
+    int problems = 0;
+
+    router_config_defaults(&c);
+    struct conf *f = no ? conf_read_file(path, router_keys, &c, no) : NULL;
+    bool given = f && conf_usable(f) && conf_given(f, &c, "control");
+    const char *key = given ? "control" : "uplink.device";
+    if (!f || !conf_usable(f) || (conf_given(f, &c, key) && !conf_ok(f, &c, key))) {
+        conf_free(f);
+        router_config_free(&c);
+        problems = router_config_load(&c, path, err); /* which says what is wrong with it */
+        problems += problems == 0;                    /* mended meanwhile */
+    } else {
+        conf_free(f);
+        router_config_finish(&c);
+        memcpy(ret, c.control, sizeof(c.control));
+    }
+    router_config_free(&c);
+    if (no)
+        fclose(no);
+    return problems;
+}
+
+/* The name and the key in a file of the directory; "" and zero when it has none. */
+static void read_names(const char *file, char name[CLIENT_NAME_MAX + 1], uint8_t key[KEY_LEN])
 {
     struct router_client c = { 0 };
     FILE *err = nowhere();
 
     conf_free(err ? conf_read_file(file, client_keys, &c, err) : NULL);
     memcpy(name, c.name, sizeof(c.name));
+    memcpy(key, c.public_key, KEY_LEN);
     sodium_memzero(&c, sizeof(c));
     if (err)
         fclose(err);
@@ -602,7 +650,16 @@ static int where_in_file(const char *path, const char *name, char *best)
     return line;
 }
 
-int router_config_where(const char *path, const char *name, char *ret_file)
+/* Is @file, which holds no name, called as the file of client @name is? */
+static bool called(const char *file, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncmp(file, name, len) == 0 && strcmp(file + len, CLIENTS_DIR_SUFFIX) == 0;
+}
+
+int router_config_where(const char *path, const char *name, char *ret_file,
+                        uint8_t ret_key[KEY_LEN])
 {
     struct router_config c;
     char here[CLIENT_NAME_MAX + 1], best[CLIENT_NAME_MAX + 1] = "", **names = NULL;
@@ -613,8 +670,8 @@ int router_config_where(const char *path, const char *name, char *ret_file)
     if (clients_dir_list(c.clients_dir, &names, &n) == 0) {
         for (unsigned i = 0; i < n && !found; i++) {
             snprintf(ret_file, CLIENTS_DIR_LEN + 300, "%s/%s", c.clients_dir, names[i]);
-            name_in(ret_file, here);
-            found = strcmp(here, name) == 0;
+            read_names(ret_file, here, ret_key);
+            found = *here ? strcmp(here, name) == 0 : called(names[i], name);
             if (!found)
                 nearer(name, here, best);
         }
@@ -623,6 +680,7 @@ int router_config_where(const char *path, const char *name, char *ret_file)
     router_config_free(&c);
     if (found)
         return 0;
+    memset(ret_key, 0, KEY_LEN);
     int line = where_in_file(path, name, best);
     snprintf(ret_file, CLIENTS_DIR_LEN + 300, "%s", line > 0 ? path : best);
     return line;

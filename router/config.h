@@ -122,6 +122,10 @@ void router_config_defaults(struct router_config *c);
  */
 void router_config_finish(struct router_config *c);
 
+/* router_config_public_key() - the public key that @text holds, by the check of clients.public_key
+ * Return: false when it is refused, and one line to @err says why, beginning with @name */
+bool router_config_public_key(uint8_t ret[KEY_LEN], const char *text, const char *name, FILE *err);
+
 /* router_config_load() - read and check @path and the files in its clients_dir; every problem is
  * printed to @err, one line each, as FILE:LINE:COLUMN: message Return: 0; or the number of problems
  * (> 0), nothing of @ret is then usable. The caller frees with router_config_free(). */
@@ -153,11 +157,19 @@ const struct conf_key *router_config_table(void);
  * in the file. No client but those of the file itself. The caller frees. */
 void router_config_peek(struct router_config *ret, const char *path);
 
+/* router_config_control() - the name of the control socket that @path leads to; other problems in
+ * it, and those of other files, do not matter Return: 0; or the number of problems, which are
+ * printed to @err: it cannot be told */
+int router_config_control(const char *path, char ret[108], FILE *err);
+
 /* router_config_where() - in which file client @name is described
  * @ret_file: CLIENTS_DIR_LEN + 300 octets: the file in clients_dir, or @path; or, when there is no
- *     such client, the name nearest to it, or nothing
+ *     such client, the name nearest to it, or nothing. A file that cannot be read is that of the
+ *     client whose name it has
+ * @ret_key: the key in that file of clients_dir; zero when it has none or for another answer
  * Return: line in @path (> 0), 0 a file in clients_dir, -1 there is no such client */
-int router_config_where(const char *path, const char *name, char *ret_file);
+int router_config_where(const char *path, const char *name, char *ret_file,
+                        uint8_t ret_key[KEY_LEN]);
 
 /* router_config_free_clients() - wipes and frees what clients points to; there are none then */
 void router_config_free_clients(struct router_config *c);

@@ -557,6 +557,15 @@ mono_ns router_engine_deadline(const struct router_engine *re)
     return re->cast ? time_earlier(at, cast_deadline(re->cast)) : at;
 }
 
+unsigned router_engine_revoke(struct router_engine *re, const char *name, const uint8_t *key,
+                              mono_ns now, struct out *out)
+{
+    unsigned n = relist_remove(re, name, key, now, out);
+
+    finish_call(re, now, out);
+    return n;
+}
+
 bool router_engine_stop(struct router_engine *re, mono_ns now, struct out *out)
 {
     bool more = false;

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "proto/host/clock.h"
 #include "proto/host/control.h"
@@ -28,6 +29,7 @@
 #include "proto/segment.h"
 #include "router/reload.h"
 #include "router/report.h"
+#include "router/running.h"
 #include "router/tun.h"
 #include "router/uplink.h"
 
@@ -59,6 +61,7 @@ struct io {
     struct uplink up;
     struct control_server *control;
     struct reload *reload;
+    struct running running;
     enum tun_state tun_state;
     bool tun_route;    /* of the device itself, not of a client, came or went: look */
     mono_ns look_next; /* at that, not before */
@@ -319,6 +322,40 @@ static void on_signal(void *ctx, int signo)
     loop_stop(&io->loop);
 }
 
+/* How the last reload went, and who says so: another router may listen there than the one that is
+ * meant (running.h). */
+static struct json_object *reloaded(const struct io *io)
+{
+    struct json_object *o = reload_json(io->reload);
+
+    json_put_number(o, "pid", (uint64_t)getpid());
+    json_put_bool(o, "marked", io->running.fd[0] >= 0);
+    return o;
+}
+
+/* "revoke NAME KEY", or "-" for a key that is not known. */
+static struct json_object *revoke_client(struct io *io, const char *cmd)
+{
+    char name[CLIENT_NAME_MAX + 1], text[KEY_TEXT_LEN];
+    uint8_t key[KEY_LEN];
+    unsigned n = 0, more;
+
+    if (sscanf(cmd, "revoke %63s %44s", name, text) != 2)
+        return NULL;
+    bool known = key_from_text(key, text, strlen(text));
+    mono_ns now = mono_now();
+    do {
+        more = router_engine_revoke(io->re, name, known ? key : NULL, now, &io->out);
+        drain(io);
+        n += more;
+    } while (more);
+    settle(io, now);
+    log_warn("%s is revoked, while the rest of the configuration could not be taken", name);
+    struct json_object *o = json_object_new_object();
+    json_put_number(o, "revoked", n);
+    return o;
+}
+
 static struct json_object *on_control(void *ctx, const char *cmd, struct json_object *req)
 {
     struct io *io = ctx;
@@ -330,7 +367,9 @@ static struct json_object *on_control(void *ctx, const char *cmd, struct json_ob
         return o;
     }
     if (strcmp(cmd, "reloaded") == 0)
-        return reload_json(io->reload);
+        return reloaded(io);
+    if (strncmp(cmd, "revoke ", 7) == 0)
+        return revoke_client(io, cmd);
     if (strcmp(cmd, "status") != 0)
         return NULL;
     return report_status(io->conf, io->re, io->udp, &io->up, io->tun_drops, io->started,
@@ -390,9 +429,14 @@ static int open_udp(struct io *io)
 static void open_control(struct io *io)
 {
     int err = control_open(&io->control, io->loop.ev, io->conf->control, on_control, io);
+
     if (err)
-        log_warn("no control socket %s: %s; status will not work", io->conf->control,
-                 strerror(-err));
+        log_warn("no control socket %s: %s; status, reload, invite and revoke will not reach this "
+                 "router, SIGHUP will: kill -HUP %d",
+                 io->conf->control, strerror(-err), (int)getpid());
+    err = running_mark(&io->running, io->path);
+    if (err)
+        log_info("no mark that a router runs with %s: %s", io->path, strerror(-err));
 }
 
 static void start(struct io *io)
@@ -462,6 +506,7 @@ int router_run(struct router_config *c, const char *path)
         return EX_OSERR;
     io->conf = c;
     io->path = path;
+    io->running = (struct running){ { -1, -1 } };
     io->started = mono_now();
     io->exit_code = open_all(io);
     if (io->exit_code == 0) {
@@ -474,6 +519,7 @@ int router_run(struct router_config *c, const char *path)
     }
     int ret = io->exit_code;
     control_close(io->control);
+    running_unmark(&io->running);
     reload_close(io->reload);
     uplink_close(&io->up);
     udp_close(io->udp);

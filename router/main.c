@@ -52,13 +52,7 @@ static int check(const struct cli_opts *o, FILE *err)
 
 static int control_name(const struct cli_opts *o, char name[108], FILE *err)
 {
-    struct router_config c;
-    int problems = router_config_load(&c, o->config, err);
-    if (problems)
-        return problems;
-    snprintf(name, sizeof(c.control), "%s", c.control);
-    router_config_free(&c);
-    return 0;
+    return router_config_control(o->config, name, err);
 }
 
 int main(int argc, char **argv)

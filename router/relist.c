@@ -3,6 +3,7 @@
 #include "router/relist.h"
 
 #include <sodium.h>
+#include <string.h>
 
 #include "router/state.h"
 
@@ -121,6 +122,30 @@ static void change(struct router_engine *re, uint32_t place, const struct router
     roster_change(&re->roster, place, new);
 }
 
+/* Whoever has @place is listed no more. */
+static void remove_place(struct router_engine *re, uint32_t place, mono_ns now, struct out *out)
+{
+    drop_client(re, roster_client(&re->roster, place)->public_key, LOGOUT_REMOVED, now, out);
+    bindings_unreserve(&re->b, place);
+    roster_remove(&re->roster, place);
+}
+
+unsigned relist_remove(struct router_engine *re, const char *name, const uint8_t *key, mono_ns now,
+                       struct out *out)
+{
+    unsigned n = 0;
+
+    for (uint32_t i = 0; i < re->roster.high && room_to_leave(re); i++) {
+        const struct router_client *c = roster_client(&re->roster, i);
+        if (!c ||
+            (strcmp(c->name, name) != 0 && (!key || memcmp(c->public_key, key, KEY_LEN) != 0)))
+            continue;
+        remove_place(re, i, now, out);
+        n++;
+    }
+    return n;
+}
+
 /* One place of the roster against the new list. */
 static void compare(struct router_engine *re, uint32_t place, mono_ns now, struct out *out)
 {
@@ -134,9 +159,7 @@ static void compare(struct router_engine *re, uint32_t place, mono_ns now, struc
         change(re, place, old, new, now, out);
         return;
     }
-    drop_client(re, old->public_key, LOGOUT_REMOVED, now, out);
-    bindings_unreserve(&re->b, place);
-    roster_remove(&re->roster, place);
+    remove_place(re, place, now, out);
     rl->removed++;
 }
 

@@ -48,4 +48,13 @@ void router_engine_relist(struct router_engine *re, const struct client_list *l)
  */
 bool router_engine_relisting(const struct router_engine *re, struct relist *ret);
 
+/* router_engine_revoke() - the client called @name and the one with @key are listed no more, at
+ * once: for when a whole list cannot be read. They are told. A list that is under way brings them
+ * back if it has them.
+ * @key: NULL: by its name alone
+ * Return: how many were listed; more are left when there is no room for a goodbye: call again,
+ * after what is in @out was sent, until it returns 0 */
+unsigned router_engine_revoke(struct router_engine *re, const char *name, const uint8_t *key,
+                              mono_ns now, struct out *out);
+
 #endif

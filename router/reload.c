@@ -43,6 +43,7 @@ struct reload {
 
     struct relist did; /* of the last that is done */
     struct json_object *messages;
+    char summary[256]; /* one line, for the log and for who asked */
     bool ok;
     mono_ns took;
 };
@@ -118,14 +119,14 @@ static void say_text(struct reload *r, bool bad)
     r->text = NULL;
 }
 
-static void say_restart(void *ctx, const struct conf_key *key)
+static void say_restart(void *ctx, const char *name, const struct conf_key *key)
 {
-    char line[160];
+    char line[240];
 
     if (key->live)
         return;
     (void)snprintf(line, sizeof(line),
-                   "%s: the new value takes effect when the router is restarted", key->name);
+                   "%s: the new value takes effect when the router is restarted", name);
     say(ctx, false, line);
 }
 
@@ -139,10 +140,12 @@ static void begin(struct reload *r)
     int err = start_thread(r);
     if (err == 0)
         return;
-    log_error("reload: cannot start a thread: %s", strerror(-err));
+    (void)snprintf(r->summary, sizeof(r->summary),
+                   "not reloaded: cannot start a thread: %s; the router goes on as it was",
+                   strerror(-err));
+    log_error("%s", r->summary);
     json_object_put(r->messages);
     r->messages = json_object_new_array();
-    json_object_array_add(r->messages, json_object_new_string("cannot start a thread"));
     r->state = IDLE;
     r->done = r->reading;
     r->ok = false;
@@ -171,8 +174,10 @@ static void finish(struct reload *r, bool ok)
 static void refuse(struct reload *r)
 {
     say_text(r, true);
-    log_error("not reloaded: %d problem%s; the router goes on as it was", r->problems,
-              r->problems == 1 ? "" : "s");
+    (void)snprintf(r->summary, sizeof(r->summary),
+                   "not reloaded: %d problem%s; the router goes on as it was", r->problems,
+                   r->problems == 1 ? "" : "s");
+    log_error("%s", r->summary);
     finish(r, false);
 }
 
@@ -280,12 +285,14 @@ void reload_settle(struct reload *r, mono_ns now)
             r->did.no_room);
         say(r, true, line);
     }
-    log_info("reloaded: %u clients listed; %u added, %u removed, %u with another psk, address or "
-             "delegated "
-             "prefix, %u with another name; %u ms to read the files, %u ms to take them over",
-             router_engine_listed(r->re), r->did.added, r->did.removed, r->did.changed,
-             r->did.renamed, (unsigned)((r->read - r->began) / NS_PER_MS),
-             (unsigned)((now - r->read) / NS_PER_MS));
+    (void)snprintf(r->summary, sizeof(r->summary),
+                   "reloaded: %u clients listed; %u added, %u removed, %u with another psk, "
+                   "address or delegated prefix, %u with another name; %u ms to read the files, "
+                   "%u ms to take them over",
+                   router_engine_listed(r->re), r->did.added, r->did.removed, r->did.changed,
+                   r->did.renamed, (unsigned)((r->read - r->began) / NS_PER_MS),
+                   (unsigned)((now - r->read) / NS_PER_MS));
+    log_info("%s", r->summary);
     finish(r, r->did.no_room == 0);
 }
 
@@ -306,6 +313,7 @@ struct json_object *reload_json(const struct reload *r)
     json_put_number(o, "done", r->done);
     json_put_bool(o, "ok", r->ok);
     json_object_object_add(o, "messages", json_object_get(r->messages));
+    json_object_object_add(o, "summary", json_object_new_string(r->summary));
     json_put_number(o, "listed", router_engine_listed(r->re));
     json_put_number(o, "room", router_engine_room(r->re));
     json_put_number(o, "added", r->did.added);

@@ -39,8 +39,8 @@ unsigned reload_request(struct reload *r);
 void reload_settle(struct reload *r, mono_ns now);
 
 /* reload_json() - how the last request that is done went: { done: its number, ok, messages: [...],
- * listed, room (clients that can be listed), added, removed, changed, renamed, no_room, took_ms };
- * the caller puts it */
+ * summary: what the log says of it, listed, room (clients that can be listed), added, removed,
+ * changed, renamed, no_room, took_ms }; the caller puts it */
 struct json_object *reload_json(const struct reload *r);
 
 /* reload_close() - waits for a thread that still reads; NULL is fine */

@@ -125,6 +125,10 @@ static inline void engine_sweep_now(struct router_engine *re, mono_ns now)
 /* relist_slice() - a little of the list that router_engine_relist() was given (relist.c) */
 void relist_slice(struct router_engine *re, mono_ns now, struct out *out);
 
+/* relist_remove() - router_engine_revoke() but for the end of the call (relist.c) */
+unsigned relist_remove(struct router_engine *re, const char *name, const uint8_t *key, mono_ns now,
+                       struct out *out);
+
 /* engine_drop() - count */
 static inline void engine_drop(struct router_engine *re, enum drop why)
 {

@@ -183,10 +183,12 @@ static int do_status(const struct call *c)
     if (c->opts.control) {
         snprintf(name, sizeof(name), "%s", c->opts.control);
     } else if (c->cli->control_name(&c->opts, name, c->io->err) != 0) {
+        bool given = c->opts.config != c->cli->default_config;
         fprintf(c->io->err,
-                "%s: the configuration names the daemon's control socket: give its file with -c, "
-                "or the socket with --control @%s-DEVICE\n",
-                c->cli->program, c->cli->program);
+                "%s: %s names the daemon's control socket, and does not tell: %sgive the socket "
+                "with --control @%s-DEVICE\n",
+                c->cli->program, c->opts.config, given ? "" : "give another file with -c, or ",
+                c->cli->program);
         return EX_CONFIG;
     }
     if (control_query(name, "status", STATUS_TIMEOUT_MS, &answer, err, sizeof(err)) != 0) {

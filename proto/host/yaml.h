@@ -170,9 +170,10 @@ struct conf_value {
 void conf_sample(FILE *out, const struct conf_key *keys, const struct conf_value *values);
 
 /* conf_compare() - which keys have other values in @b than in @a, lists of structures left out
- * @differ: called for each, may be NULL
+ * @differ: called for each, may be NULL; @name: of @key, as problems name it: "map.key" inside a
+ *     CONF_MAP
  * Return: how many */
-typedef void (*conf_differs_fn)(void *ctx, const struct conf_key *key);
+typedef void (*conf_differs_fn)(void *ctx, const char *name, const struct conf_key *key);
 unsigned conf_compare(const struct conf_key *keys, const void *a, const void *b,
                       conf_differs_fn differ, void *ctx);
 

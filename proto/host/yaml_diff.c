@@ -33,26 +33,44 @@ static bool differs(const struct conf_key *k, const uint8_t *a, const uint8_t *b
            memcmp(a + k->aux, b + k->aux, aux_size(k)) != 0;
 }
 
-unsigned conf_compare(const struct conf_key *keys, const void *a, const void *b,
-                      conf_differs_fn differ, void *ctx)
+#define NAME_LEN 128
+
+struct comparison {
+    const void *a, *b;
+    conf_differs_fn differ;
+    void *ctx;
+};
+
+/* @in: "" or "map." */
+static unsigned compare(const struct comparison *c, const struct conf_key *keys, const char *in)
 {
     const struct conf_key *before = NULL;
+    char name[NAME_LEN];
     unsigned n = 0;
 
     for (const struct conf_key *k = keys; k->name; before = k++) {
+        (void)snprintf(name, sizeof(name), "%s%s%s", in, k->name, k->type == CONF_MAP ? "." : "");
         if (k->type == CONF_MAP) {
-            n += conf_compare(k->keys, a, b, differ, ctx);
+            n += compare(c, k->keys, name);
             continue;
         }
         /* KEY and KEY_file are two names of one field */
         bool same_field = before && before->type != CONF_MAP && before->off == k->off;
-        if (k->type == CONF_LIST || same_field || !differs(k, a, b))
+        if (k->type == CONF_LIST || same_field || !differs(k, c->a, c->b))
             continue;
         n++;
-        if (differ)
-            differ(ctx, k);
+        if (c->differ)
+            c->differ(c->ctx, name, k);
     }
     return n;
+}
+
+unsigned conf_compare(const struct conf_key *keys, const void *a, const void *b,
+                      conf_differs_fn differ, void *ctx)
+{
+    const struct comparison c = { .a = a, .b = b, .differ = differ, .ctx = ctx };
+
+    return compare(&c, keys, "");
 }
 
 void conf_take_live(const struct conf_key *keys, void *to, const void *from)

@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import time
 
 import pytest
@@ -229,8 +230,9 @@ def test_broken_file_keeps_the_old_configuration():
         got = admin(lab, "reload", "-c", router.conf, check=False)
         assert got.returncode == 78
         assert f"{router.conf}:7:7:" in got.stderr and "did you mean name?" in got.stderr
-        assert "goes on with what it had" in got.stderr
-        router.wait_log("not reloaded: .* the router goes on as it was")
+        same = "not reloaded: 2 problems; the router goes on as it was"
+        assert f"sixtap-router: {same}\n" in got.stderr
+        router.wait_log(same)
         # by signal: the log alone says so
         since = len(router.log())
         router.proc.send_signal(signal.SIGHUP)
@@ -247,12 +249,202 @@ def test_broken_file_keeps_the_old_configuration():
         assert admin(lab, "reload", "--control", "@sixtap-router-sixtap0", check=False).returncode == 78
         os.rename(router.conf + ".away", router.conf)
         # what needs a restart is named, the rest is taken
-        lab.write("router.yaml", good + "mtu: 1400\nlog_endpoints: false\n")
+        lab.write("router.yaml", good + "mtu: 1400\nlog_endpoints: false\nlimits: { members: 99 }\n")
         got = admin(lab, "reload", "-c", router.conf)
         assert "mtu: the new value takes effect when the router is restarted" in got.stderr
+        assert "\nlimits.members: the new value takes effect when the router is restarted" in "\n" + got.stderr
+        router.wait_log(re.escape(got.stdout.strip()))
         assert "log_endpoints" not in got.stderr and "prefix" not in got.stderr
         pings.wait_more(3)
         assert pings.missing() == []
+
+
+def hup_hint(got, router):
+    """What is said of a router that does not know, with its pid."""
+    return f"a router runs with {router.conf}, pid {router.proc.pid}, and does not know" in got.stderr and \
+        f"kill -HUP {router.proc.pid}" in got.stderr
+
+
+def listed(lab, *names):
+    os.makedirs(path(lab, "clients.d"), exist_ok=True)
+    for n in names:
+        lab.write(f"clients.d/{n}.yaml", f"name: {n}\npublic_key: {lab.key(n)}\n")
+
+
+def test_no_socket_does_not_mean_no_router():
+    """The file leads to another control socket than the running router has: revoke must not say that it is done."""
+    with Lab() as lab:
+        router = lab.router(clients=["b"], start=False)
+        listed(lab, "a")
+        router.start().wait_up()
+        ca = lab.client("a", lab.public("a")).wait_up()
+        with open(router.conf, encoding="utf-8") as f:
+            good = f.read()
+        os.rename(router.conf, router.conf + ".old")  # as editors do: another file of the same name
+        lab.write("router.yaml", good.replace("device: sixtap0", "device: other0"))
+        got = admin(lab, "revoke", "a", "-c", router.conf, check=False)
+        assert got.returncode == os.EX_UNAVAILABLE and hup_hint(got, router), got
+        assert "no router runs" not in got.stderr and "does not know yet" in got.stderr
+        now = admin(lab, "status", "--json", "--control", "@sixtap-router-sixtap0").stdout
+        assert [m["name"] for m in json.loads(now)["members"]] == ["a"], "as it said"
+        got = admin(lab, "reload", "-c", router.conf, check=False)
+        assert got.returncode == os.EX_UNAVAILABLE and hup_hint(got, router), got
+        got = admin(lab, "invite", "c", "-c", router.conf, check=False)
+        assert got.returncode == os.EX_UNAVAILABLE and hup_hint(got, router), got
+        # by a symbolic link, and relative
+        os.symlink(router.conf, path(lab, "link.yaml"))
+        for conf in (path(lab, "link.yaml"), os.path.relpath(router.conf)):
+            got = admin(lab, "reload", "-c", conf, check=False)
+            assert f"pid {router.proc.pid}," in got.stderr, got
+        # what it advises works
+        router.proc.send_signal(signal.SIGHUP)
+        router.wait_log("a at .* left: ")
+        assert ca.running()
+        # another router, with another file, has the socket that the file leads to
+        lab.write("two.yaml", good.replace("sixtap0", "other0").replace(":6464", ":6465").replace("2001:db8:1:", "2001:db8:2:"))
+        two = lab.process("two", lab.r, [lab.program("sixtap-router"), "run", "-c", path(lab, "two.yaml")])
+        wait_for("the other one", lambda: "own address" in two.log())
+        got = admin(lab, "revoke", "c", "-c", router.conf, check=False)
+        assert got.returncode == os.EX_UNAVAILABLE and "runs with another file" in got.stderr, got
+        assert hup_hint(got, router) and str(two.proc.pid) not in got.stderr
+        two.stop()
+        router.stop()
+        got = admin(lab, "invite", "d", "-c", router.conf)
+        assert "no router runs here now" in got.stderr
+
+
+def test_a_router_without_its_control_socket():
+    """Somebody else has the abstract name. The router says what works in place of it, and the commands say that it does not
+    know, also when that somebody is gone."""
+    with Lab() as lab:
+        with lab.r.enter():
+            squatter = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            squatter.bind("\0sixtap-router-sixtap0")
+            squatter.listen()
+        router = lab.router(clients=["b"], start=False)
+        listed(lab, "a")
+        router.start()
+        router.wait_log("no control socket @sixtap-router-sixtap0: .*kill -HUP")
+        router.wait_log("own address")
+        squatter.close()
+        got = admin(lab, "revoke", "a", "-c", router.conf, check=False)
+        assert got.returncode == os.EX_UNAVAILABLE and hup_hint(got, router), got
+
+
+def test_two_routers_share_a_file():
+    """One in each of two network namespaces: the one that was not asked is named."""
+    with Lab() as lab:
+        router = lab.router(clients=["b"], uplink=False, extra="")
+        listed(lab, "a")
+        admin(lab, "reload", "-c", router.conf)
+        there = lab.ns("there")
+        there.ip(f"addr add {ROUTER4}/32 dev lo")
+        two = lab.process("two", there, [lab.program("sixtap-router"), "run", "-c", router.conf])
+        wait_for("the other one", lambda: "own address" in two.log())
+        got = admin(lab, "revoke", "a", "-c", router.conf, check=False)
+        assert got.returncode == os.EX_UNAVAILABLE, got
+        assert f"pid {two.proc.pid}, and does not know" in got.stderr and f"pid {router.proc.pid}," not in got.stderr
+        two.stop()
+        assert "the running router knows" in admin(lab, "invite", "c", "-c", router.conf).stderr
+
+
+LOW = [bytes(32), b"\x01" + bytes(31), b"\xec" + b"\xff" * 30 + b"\x7f", b"\xed" + b"\xff" * 30 + b"\x7f",
+       b"\xee" + b"\xff" * 30 + b"\x7f",
+       bytes.fromhex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+       bytes.fromhex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157")]
+
+
+def test_invite_takes_no_key_that_the_router_refuses():
+    with Lab() as lab:
+        router = lab.router(clients=["a"], uplink=False)
+        for low in LOW:
+            got = admin(lab, "invite", "low", "-c", router.conf, "--public-key", base64.b64encode(low).decode(), check=False)
+            assert got.returncode == os.EX_DATAERR and "point of low order" in got.stderr and not got.stdout, got
+            assert not os.path.exists(path(lab, "clients.d", "low.yaml"))
+        assert "the running router knows" in admin(lab, "invite", "b", "-c", router.conf).stderr
+        # no key in it, and it does not say that there is one
+        got = admin(lab, "invite", "c", "-c", router.conf, "--public-key", key_of(1))
+        assert "holds a" not in got.stdout and "its key is in client.key beside it" in got.stdout
+        # what the files are like to the router that runs decides; here it reads others, and one of them is bad
+        mount = ["unshare", "-m", "sh", "-c"]
+        os.makedirs(path(lab, "bad.d"))
+        lab.write("bad.d/d.yaml", "name: d\npublic_key: x\n")
+        script = f"mount --bind {path(lab, 'bad.d')} {path(lab, 'clients.d')} && exec {lab.program('sixtap-router')} run -c " \
+            f"{router.conf}"
+        router.stop()
+        os.unlink(path(lab, "bad.d", "d.yaml"))
+        two = lab.process("two", lab.r, [*mount, script])
+        wait_for("the router in a mount namespace", lambda: "own address" in two.log())
+        lab.write("bad.d/d.yaml", "name: d\npublic_key: x\n")
+        got = admin(lab, "invite", "d", "-c", router.conf, check=False)
+        assert got.returncode == os.EX_CONFIG and "d is not invited" in got.stderr, got
+        assert not os.path.exists(path(lab, "clients.d", "d.yaml"))
+
+
+def test_a_broken_file_does_not_keep_a_client_in():
+    """revoke and status beside a file of another client that is broken."""
+    with Lab() as lab:
+        router = lab.router(clients=["c"], start=False)
+        listed(lab, "a", "b")
+        router.start().wait_up()
+        ca = lab.client("a", lab.public("a")).wait_up()
+        cb = lab.client("b", lab.public("b")).wait_up()
+        pings = lab.pings(cb.ns, ROUTER6)
+        pings.wait_more(3)
+        lab.write("clients.d/bad.yaml", "name: bad\npublic_key: x\n")
+        status = lab.r.run(lab.program("sixtap-router"), "status", "--json", "-c", router.conf)
+        assert {m["name"] for m in json.loads(status.stdout)["members"]} == {"a", "b"}
+        got = admin(lab, "revoke", "a", "-c", router.conf)
+        assert "clients.d/bad.yaml:2:13: public_key" in got.stderr and "the running router has put it out" in got.stderr, got
+        assert router.member("a") is None and router.member("b")
+        router.wait_log("a is revoked, while the rest of the configuration could not be taken")
+        ca.wait_log("removed|no longer|may not")
+        assert ca.ns.ping(ROUTER6, wait=0.5) == 0
+        # it does not come back: neither by logging in, nor by a reload that is refused
+        assert admin(lab, "reload", "-c", router.conf, check=False).returncode == os.EX_CONFIG
+        ca.stop()
+        ca.start()
+        router.wait_log("not listed|unknown key|no client")
+        assert router.member("a") is None
+        # one whose own file is broken so that its name cannot be read goes as well
+        lab.write("clients.d/b.yaml", "name: {{{\n")
+        got = admin(lab, "revoke", "b", "-c", router.conf)
+        assert router.member("b") is None and not os.path.exists(path(lab, "clients.d", "b.yaml"))
+        os.unlink(path(lab, "clients.d", "bad.yaml"))
+        got = admin(lab, "reload", "-c", router.conf)
+        assert "1 clients listed; 0 added, 0 removed" in got.stdout
+        # status: what does not concern the socket does not concern it
+        with open(router.conf, encoding="utf-8") as f:
+            good = f.read()
+        lab.write("router.yaml", good + "nonsense: 1\n")
+        assert admin(lab, "status", "-c", router.conf).returncode == 0
+        for text in (good.replace("sixtap0", "name/with/slashes"), "{{{\n"):
+            lab.write("router.yaml", text)
+            got = admin(lab, "status", "-c", router.conf, check=False)
+            assert got.returncode == os.EX_CONFIG and f"{router.conf}:" in got.stderr
+            assert " -c" not in got.stderr and "--control" in got.stderr
+
+
+def test_a_fixed_address_that_another_has_by_its_key():
+    """Both names are said by check, run and reload, and it is taken."""
+    with Lab() as lab:
+        router = lab.router(clients=["a", "b"])
+        ca = lab.client("a", lab.public("a")).wait_up()
+        with open(router.conf, encoding="utf-8") as f:
+            good = f.read()
+        assert "warning" not in admin(lab, "check", "-c", router.conf).stderr
+        lab.write("router.yaml", good.replace("{ name: b,", f"{{ name: b, address: '{ca.address()}',"))
+        words = f"clients.address: {ca.address()} of client b is the stable address of client a"
+        assert words in admin(lab, "check", "-c", router.conf).stderr
+        assert words in admin(lab, "reload", "-c", router.conf).stderr
+        router.wait_log(words)
+        router.stop()
+        since = len(router.log())
+        router.start().wait_up()
+        router.wait_log(words, since)
+        # to itself it may be fixed
+        lab.write("router.yaml", good.replace("{ name: a,", f"{{ name: a, address: '{ca.address()}',"))
+        assert "warning" not in admin(lab, "check", "-c", router.conf).stderr
 
 
 def test_new_settings_reach_clients():

@@ -178,6 +178,14 @@ void rig_tick(struct rig *r)
     router_check(r->re);
 }
 
+unsigned rig_revoke(struct rig *r, const char *name, const uint8_t *key)
+{
+    begin(r);
+    unsigned n = router_engine_revoke(r->re, name, key, r->now, &r->out);
+    router_check(r->re);
+    return n;
+}
+
 void rig_wait(struct rig *r, mono_ns d)
 {
     mono_ns end = r->now + d;

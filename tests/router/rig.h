@@ -88,6 +88,7 @@ void rig_run(struct rig *r);
 void rig_udp(struct rig *r, struct endpoint from, const uint8_t *p, size_t len);
 void rig_tun(struct rig *r, const uint8_t *p, size_t len);
 void rig_tick(struct rig *r);
+unsigned rig_revoke(struct rig *r, const char *name, const uint8_t *key);
 /* rig_wait() - move the clock on, ticking at every deadline on the way */
 void rig_wait(struct rig *r, mono_ns d);
 

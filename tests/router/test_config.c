@@ -15,6 +15,7 @@
 
 #include "proto/host/secret.h"
 #include "proto/host/yaml.h"
+#include "proto/mac.h"
 #include "router/config.h"
 
 /* A directory with router.key (private key: 7, 7, ...), loose.key (the same, readable by others).
@@ -681,10 +682,119 @@ static void client_files_are_sorted(void **state)
 
 /* ---- what may change while the router runs ---- */
 
-static void note_key(void *ctx, const struct conf_key *key)
+/* ---- fixed addresses that are others' stable ones ---- */
+
+/* The stable address of bob, computed by hand. */
+static struct ip6 stable_of_bob(unsigned try)
+{
+    static const uint8_t label[] = "sixtap stable address";
+    uint8_t private_key[KEY_LEN], hash[KEY_LEN], key[KEY_LEN];
+    struct prefix p = { .len = 64 };
+    struct ip6 a;
+
+    memset(private_key, 7, sizeof(private_key));
+    crypto_generichash(hash, sizeof(hash), label, sizeof(label) - 1, private_key, KEY_LEN);
+    assert_true(key_from_text(key, bob, strlen(bob)));
+    inet_pton(AF_INET6, "2001:db8:1::", p.addr.b);
+    assert_true(iid_stable(hash, key, p, try, &a));
+    return a;
+}
+
+static void displaced_clients_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned try;
+        const char *of_bob; /* more of his entry */
+        bool warned;
+    } rows[] = {
+        { 0, "", true },
+        { 1, "", false },
+        { 0, ", address: '2001:db8:1::b0'", false }, /* he does not need it */
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[600], want[300] = "", a[IP6_TEXT_LEN];
+        struct router_config c;
+        int problems;
+        ip6_text(a, stable_of_bob(rows[i].try));
+        snprintf(text, sizeof(text),
+                 BASE "prefix: 2001:db8:1::/64\nclients:\n"
+                      "  - { name: alice, address: '%s', public_key: %s }\n"
+                      "  - { name: bob, public_key: %s%s }\n",
+                 a, alice, bob, rows[i].of_bob);
+        if (rows[i].warned)
+            snprintf(want, sizeof(want),
+                     "router.yaml:5:29: warning: clients.address: %s of client alice is the "
+                     "stable address of client bob, too; at its next start the router gives it to "
+                     "alice, and bob another one\n",
+                     a);
+        char *out = read_text(text, &c, &problems);
+        assert_int_equal(problems, 0);
+        assert_string_equal(out, want);
+        free(out);
+        router_config_free(&c);
+    }
+}
+
+/* ---- what commands read of a file with problems ---- */
+
+static void control_name_of_a_broken_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *control; /* NULL: it cannot be told */
+    } rows[] = {
+        { BASE ALICE, "@sixtap-router-sixtap0" },
+        { "nonsense: 1\nuplink: { device: six7, mode: x }\n", "@sixtap-router-six7" },
+        { "listen: x\ncontrol: '@here'\nuplink: { device: a/b }\n", "@here" },
+        { "clients:\n  - { name: '/', public_key: x }\n", "@sixtap-router-sixtap0" },
+        { "control: []\n", NULL },
+        { "uplink: { device: a/b }\n", NULL },
+        { "{{{\n", NULL },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char path[128], name[108] = "", *out = NULL;
+        size_t len;
+        FILE *err = open_memstream(&out, &len);
+        write_file("router.yaml", rows[i].text, 0600);
+        snprintf(path, sizeof(path), "%s/router.yaml", dir);
+        int problems = router_config_control(path, name, err);
+        fclose(err);
+        assert_int_equal(problems > 0, rows[i].control == NULL);
+        assert_int_equal(len > 0, rows[i].control == NULL);
+        assert_string_equal(name, rows[i].control ? rows[i].control : "");
+        free(out);
+    }
+}
+
+static void public_key_of_a_command(void **state)
+{
+    (void)state;
+    uint8_t key[KEY_LEN] = { 0 }, want[KEY_LEN];
+    char *low = expand("$LOW"), *out = NULL;
+    size_t len;
+    FILE *err = open_memstream(&out, &len);
+
+    assert_true(router_config_public_key(key, alice, "key", err));
+    assert_true(key_from_text(want, alice, strlen(alice)));
+    assert_memory_equal(key, want, KEY_LEN);
+    assert_false(router_config_public_key(key, low, "key", err));
+    assert_false(
+        router_config_public_key(key, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "key", err));
+    assert_false(router_config_public_key(key, "x", "key", err));
+    assert_memory_equal(key, want, KEY_LEN);
+    fclose(err);
+    assert_non_null(
+        strstr(out, "key: AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= is no public key"));
+    assert_non_null(strstr(out, "key: \"x\" is not a key; allowed: 32 octets in base64"));
+    free(out);
+    free(low);
+}
+
+static void note_key(void *ctx, const char *name, const struct conf_key *key)
 {
     char *seen = ctx;
-    snprintf(seen + strlen(seen), 200 - strlen(seen), "%s%s ", key->name, key->live ? "+" : "");
+    snprintf(seen + strlen(seen), 200 - strlen(seen), "%s%s ", name, key->live ? "+" : "");
 }
 
 static void live_keys_are_taken(void **state)
@@ -701,12 +811,12 @@ static void live_keys_are_taken(void **state)
     assert_int_equal(problems, 0);
     assert_int_equal(conf_compare(router_config_table(), &a, &a, note_key, seen), 0);
     assert_int_equal(conf_compare(router_config_table(), &a, &b, note_key, seen), 8);
-    assert_string_equal(seen, "prefix+ address+ join_secret lease+ dns+ preference+ members "
-                              "logins_per_s+ ");
+    assert_string_equal(seen, "prefix+ address+ join_secret lease+ dns+ preference+ "
+                              "limits.members limits.logins_per_s+ ");
     conf_take_live(router_config_table(), &a, &b);
     seen[0] = 0;
     conf_compare(router_config_table(), &a, &b, note_key, seen);
-    assert_string_equal(seen, "join_secret members ");
+    assert_string_equal(seen, "join_secret limits.members ");
     assert_int_equal(a.n_dns, 1);
     assert_int_equal(a.lease_s, 5);
     router_config_free(&a);
@@ -803,6 +913,9 @@ int main(void)
         cmocka_unit_test(many_clients_are_quick),
         cmocka_unit_test(clients_in_files_of_their_own),
         cmocka_unit_test(client_files_are_sorted),
+        cmocka_unit_test(displaced_clients_are_named),
+        cmocka_unit_test(control_name_of_a_broken_file),
+        cmocka_unit_test(public_key_of_a_command),
         cmocka_unit_test(live_keys_are_taken),
         cmocka_unit_test(shipped_file_names_every_key),
         cmocka_unit_test(shipped_defaults_are_the_defaults),

@@ -518,6 +518,40 @@ static void random_lists(void **state)
     }
 }
 
+/* One goes without a list: by its name, by its key, by both, each once; nobody else notices. */
+static void revoked_alone(void **state)
+{
+    struct relist done;
+    struct notice ev;
+    struct control bye;
+
+    (void)state;
+    three();
+    assert_int_equal(rig_revoke(&rig, "client9999", NULL), 0);
+    assert_int_equal(rig_revoke(&rig, "client0", NULL), 1);
+    guest_take(&a, &rig);
+    assert_int_equal(guest_has_control(&a, TLV_GOODBYE, &bye), 1);
+    assert_int_equal(bye.goodbye, GOODBYE_REMOVED);
+    assert_int_equal(rig_notices(&rig, NOTICE_LOGOUT, &ev), 1);
+    assert_int_equal(ev.reason, LOGOUT_REMOVED);
+    assert_null(rig_member(&rig, &a));
+    guest_ask(&a, &rig);
+    assert_int_equal(a.n_reply + a.n_cookie, 0);
+    assert_int_equal(rig_drops(&rig, DROP_UNKNOWN_KEY), 1);
+    assert_true(reaches(&b, &c) && reaches(&c, &b));
+    assert_int_equal(rig_revoke(&rig, "client0", list[0].public_key), 0);
+    /* the name of one, the key of another */
+    assert_int_equal(rig_revoke(&rig, "client1", list[2].public_key), 2);
+    assert_null(rig_member(&rig, &b));
+    assert_null(rig_member(&rig, &c));
+    assert_int_equal(router_engine_listed(rig.re), RIG_LISTED - 3);
+    /* a list that has them brings them back */
+    relist(&done);
+    assert_int_equal(done.added, 3);
+    guest_join(&a, &rig);
+    assert_non_null(rig_member(&rig, &a));
+}
+
 #define ROW(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -537,6 +571,7 @@ int main(void)
         ROW(many_members_leave),
         ROW(ten_thousand),
         ROW(random_lists),
+        ROW(revoked_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

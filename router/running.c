@@ -45,12 +45,13 @@ static int open_dir(const char *path, off_t *ret)
     return fd < 0 ? -errno : fd;
 }
 
-/* The two names of @path; the second is NULL when it is not there. The caller frees it. */
+/* The two names of @path; the second is NULL when the file is not there, or has one name only. The
+ * caller frees @real. */
 static void names_of(const char *path, const char *ret[2], char **real)
 {
     *real = realpath(path, NULL);
     ret[0] = path;
-    ret[1] = *real;
+    ret[1] = *real && strcmp(*real, path) != 0 ? *real : NULL;
 }
 
 static int mark_one(const char *path)

@@ -268,7 +268,7 @@ def test_h91_too_few_descriptors(program):
         p, ns = (r, lab.r) if program == "sixtap-router" else (a, ns)
         argv, before = p.argv, network_of(ns)
         started = 0
-        for n in range(6, 16):
+        for n in range(6, 20):
             since = len(p.log()) if os.path.exists(p.log_path) else 0
             p.argv = ["prlimit", f"--nofile={n}:{n}", *argv]
             p.start()

@@ -220,7 +220,8 @@ def test_a_hundred_thousand_datagrams_without_an_answer():
                 pass
         assert after["nudges"] == before["nudges"] and after["handshakes"] == before["handshakes"]
         drops = {k: after["drops"][k] - before["drops"][k] for k in after["drops"]}
-        assert drops["runt"] + drops["type"] + drops["mac1"] >= n * 0.99
+        # a LOGIN too many from where none was ever right is not looked at any more
+        assert drops["runt"] + drops["type"] + drops["mac1"] + drops["login_rate"] >= n * 0.99
         assert drops["unknown_index"] == 0
         flow.wait_more(3)
         assert flow.missing() == [], "a client notices nothing"

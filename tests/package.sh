@@ -131,18 +131,13 @@ build_packages() {
     rm "$dir/build.log"
 }
 
-mirror() { # of this machine, else Debian's own
-    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Identifier: Packages' 2>/dev/null |
-        awk '$2 == "bookworm" && $3 == "main" && !n++ { print $1 }' | grep . || echo http://deb.debian.org/debian
-}
-
 make_base() {
     local base=$build/debian-12
     if [ ! -e "$base.done" ]; then
         echo "making a Debian 12 system in $base"
         rm -rf --one-file-system "$base"
         debootstrap --variant=minbase --include=ca-certificates,systemd,systemd-sysv,iproute2,procps,curl bookworm "$base" \
-            "${MIRROR:-$(mirror)}" >"$dir/debootstrap.log" 2>&1 || fail "debootstrap"
+            "${MIRROR:-$(debian_mirror)}" >"$dir/debootstrap.log" 2>&1 || fail "debootstrap"
         rm "$dir/debootstrap.log"
         touch "$base.done"
     fi

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034
-# packages.sh - the Debian 12 packages of each purpose, and a function that installs the missing ones
+# packages.sh - the Debian 12 packages of each purpose, a function that installs the missing ones, and one that tells the mirror
 # Read by tests/run.sh, tests/bench/run.sh, conf/demo.sh and .ci/run; README "Dependencies" lists the same.
 
 PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config libsodium-dev libev-dev libyaml-dev libmnl-dev libcap-ng-dev
@@ -39,4 +39,11 @@ install_packages() {
     echo "installing: ${missing[*]}"
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# debian_mirror - where this machine gets Debian's packages from, else Debian's own
+debian_mirror() {
+    # shellcheck disable=SC2016
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Identifier: Packages' 2>/dev/null |
+        awk '$2 == "bookworm" && $3 == "main" && !n++ { print $1 }' | grep . || echo http://deb.debian.org/debian
 }

@@ -108,14 +108,12 @@ build_packages() { # sixtap.deb, and newer.deb
 }
 
 make_base() {
-    local base=$build/debian-12-live host mirror
-    mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Identifier: Packages' 2>/dev/null |
-        awk '$2 == "bookworm" && $3 == "main" && !n++ { print $1 }')
+    local base=$build/debian-12-live host
     if [ ! -e "$base.done" ]; then
         echo "making a Debian 12 system in $base"
         rm -rf --one-file-system "$base"
         debootstrap --variant=minbase --include=ca-certificates,systemd,systemd-sysv,libpam-systemd,dbus,iproute2,procps,iputils-ping bookworm \
-            "$base" "${MIRROR:-${mirror:-http://deb.debian.org/debian}}" >"$dir/debootstrap.log" 2>&1 || fail "debootstrap"
+            "$base" "${MIRROR:-$(debian_mirror)}" >"$dir/debootstrap.log" 2>&1 || fail "debootstrap"
         cp -L /etc/resolv.conf "$base/etc/resolv.conf"
         "${clean[@]}" chroot "$base" apt-get install -y -qq --no-install-recommends network-manager >"$dir/last" 2>&1 || fail "$(cat "$dir/last")"
         touch "$base.done"

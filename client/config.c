@@ -109,6 +109,9 @@ static const struct conf_key client_keys[] = {
       .help = "how often an idle tunnel is kept alive" },
     { "hold", CONF_SECONDS, AT(hold_s), .min = 0, .max = 3600, .unit = "s", .def = "30",
       .help = "how long carrier, addresses and routes stay when the router is lost" },
+    { "priority", CONF_ENUM, AT(priority), .words = priority_words, .def = "high",
+      .help = "high: CPU time ahead of ordinary programs (nice -10), unless it was started with a "
+              "nice value of its own (systemd: Nice=); normal: none" },
     { "control", CONF_CONTROL, AT(control), .def = "@sixtap-client-DEVICE",
       .help = "the socket that `sixtap-client status` asks" },
     { 0 },

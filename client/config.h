@@ -12,6 +12,7 @@
 
 #include "proto/addr.h"
 #include "proto/host/port.h"
+#include "proto/host/priority.h"
 #include "proto/limits.h"
 
 #define DEVICE_LEN_MAX 15
@@ -85,6 +86,7 @@ struct client_config {
     enum hook_privileges hook_privileges;
     uint16_t keepalive_s; /* 0: what the router says */
     uint16_t hold_s;
+    enum priority priority;
     char control[108]; /* control socket: a path, or @NAME; client_config_finish() makes ""
                           @sixtap-client-DEVICE */
 };

@@ -26,6 +26,7 @@
 #include "proto/host/namespace.h"
 #include "proto/host/netlink.h"
 #include "proto/host/nft.h"
+#include "proto/host/priority.h"
 #include "proto/host/resolve.h"
 #include "proto/host/runner.h"
 #include "proto/host/seccomp.h"
@@ -671,6 +672,7 @@ static int open_all(struct io *io, struct runner *runner)
 
     if (code)
         return code;
+    (void)priority_ask(io->conf->priority);
     if (loop_open(&io->loop, on_deadline, on_signal, io)) {
         log_error("cannot start the event loop");
         return EX_OSERR;

@@ -151,6 +151,9 @@ static const struct conf_key router_keys[] = {
     { "advertise", CONF_MAP, .keys = advertise_keys,
       .help = "what Router Advertisements say and how often they come (RFC 4861)" },
     { "limits", CONF_MAP, .keys = limits_keys, .help = "sizes and rates" },
+    { "priority", CONF_ENUM, AT(priority), .words = priority_words, .def = "high",
+      .help = "high: CPU time ahead of ordinary programs (nice -10), unless it was started with a "
+              "nice value of its own (systemd: Nice=); normal: none" },
     { "control", CONF_CONTROL, AT(control), .def = "@sixtap-router-DEVICE",
       .help = "the socket that `sixtap-router status` asks" },
     { "clients", CONF_LIST, .off = offsetof(struct router_config, clients), AUX(n_clients),

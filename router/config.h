@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "proto/addr.h"
+#include "proto/host/priority.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
 
@@ -106,7 +107,8 @@ struct router_config {
     bool clients_dir_default;          /* it is clients.d beside the file: need not be there */
     struct router_client *clients;     /* in the order of the files; owned */
     unsigned n_clients;
-    bool inviting;     /* one is about to be added: none is nothing to warn of */
+    bool inviting; /* one is about to be added: none is nothing to warn of */
+    enum priority priority;
     char control[108]; /* control socket: a path, or @NAME; router_config_finish() makes ""
                           @sixtap-router-DEVICE */
 };

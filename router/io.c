@@ -24,6 +24,7 @@
 #include "proto/host/log.h"
 #include "proto/host/loop.h"
 #include "proto/host/netlink.h"
+#include "proto/host/priority.h"
 #include "proto/host/seccomp.h"
 #include "proto/host/secret.h"
 #include "proto/segment.h"
@@ -480,6 +481,7 @@ static void say_goodbye(struct io *io)
 
 static int open_all(struct io *io)
 {
+    (void)priority_ask(io->conf->priority);
     int err = loop_open(&io->loop, on_deadline, on_signal, io);
     if (err) {
         log_error("cannot start the event loop: %s", strerror(-err));

@@ -8,17 +8,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/sched/types.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "proto/host/log.h"
-
-#define SLICE_NS (10u * 1000 * 1000)
 
 static void arm(struct loop *l, mono_ns at)
 {
@@ -73,20 +69,6 @@ static void *grow(void *p, long octets)
     return to;
 }
 
-/* Ask for longer slices of CPU time than usual (1.4 ms on two CPUs). Who moves packets does best
- * when it is left alone until it has emptied its queues: less CPU time and shorter queues under
- * load, and with two busy loops beside it no later answer (tests/bench/RESULTS.md). Kernels
- * before 6.12, and a process that is no ordinary one any more (chrt), go without. */
-static void ask_for_slices(void)
-{
-    struct sched_attr a = { .size = sizeof(a) };
-
-    if (syscall(SYS_sched_getattr, 0, &a, sizeof(a), 0) < 0 || a.sched_policy != 0)
-        return;
-    a.sched_runtime = SLICE_NS;
-    (void)syscall(SYS_sched_setattr, 0, &a, 0);
-}
-
 int loop_open(struct loop *l, loop_deadline_fn on_deadline, loop_signal_fn on_signal, void *ctx)
 {
     *l = (struct loop){
@@ -104,7 +86,6 @@ int loop_open(struct loop *l, loop_deadline_fn on_deadline, loop_signal_fn on_si
         close(l->timer_fd);
         return -ENOMEM;
     }
-    ask_for_slices();
     ev_io_init(&l->timer, on_timer, l->timer_fd, EV_READ);
     l->timer.data = l;
     ev_io_start(l->ev, &l->timer);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* priority.h - CPU time for who moves packets: longer slices, and ahead of ordinary programs
+ *
+ * DOC: whoever moves packets does best when it is left alone until it has emptied its queues, and
+ * when it need not wait for programs that use what it brings. So a daemon asks the scheduler for
+ * slices of PRIORITY_SLICE_MS and, with `priority: high`, for the nice value PRIORITY_NICE, the
+ * weight of 9 ordinary processes. It never asks for a real-time class: under a
+ * flood the host's other programs must get their share, here a tenth of a CPU.
+ *
+ * A nice value that the process was started with (nice(1), Nice= of systemd) is somebody's
+ * decision and stays. What the daemon executes starts with 0 again.
+ *
+ * Standards: sched(7), "Nice value", "SCHED_OTHER"; sched_setattr(2).
+ */
+#ifndef SIXTAP_HOST_PRIORITY_H
+#define SIXTAP_HOST_PRIORITY_H
+
+#define PRIORITY_SLICE_MS 10u
+#define PRIORITY_NICE     (-10)
+
+enum priority {
+    PRIORITY_HIGH,   /* the nice value and the slices */
+    PRIORITY_NORMAL, /* the slices alone */
+};
+
+/* priority_words - as in the configuration, by value, NULL-ended */
+extern const char *const priority_words[];
+
+/* priority_ask() - for the calling thread and those it makes later; before capabilities are given
+ * up (CAP_SYS_NICE). A process that is no ordinary one any more (chrt) stays what it is; kernels
+ * before 6.12 do not know slices. Logs when the privilege for the nice value is missing.
+ * Return: 0; -EPERM or -EACCES: that privilege */
+int priority_ask(enum priority want);
+
+#endif

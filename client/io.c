@@ -3,7 +3,8 @@
  *
  * DOC: one clock read per wake-up. After every call of the engine turn() does what engine.h asks
  * for, in its order: sockets, device, frames and datagrams, name resolution, log lines, deadline.
- * While a UDP socket takes no more, the TAP is not read; UDP always is.
+ * While a UDP socket takes no more, the TAP is not read; UDP always is. While small packets come
+ * thick and fast, each wake-up is followed by a short pause (moderate.h).
  */
 #include "client/io.h"
 
@@ -23,6 +24,7 @@
 #include "proto/host/lockdown.h"
 #include "proto/host/log.h"
 #include "proto/host/loop.h"
+#include "proto/host/moderate.h"
 #include "proto/host/namespace.h"
 #include "proto/host/netlink.h"
 #include "proto/host/nft.h"
@@ -57,6 +59,7 @@ struct sock {
     uint8_t number;
     mono_ns retry_at;  /* opening failed: not again before */
     uint64_t too_long; /* EMSGSIZE so far */
+    struct moderate rate;
     struct ev_io read, write;
 };
 
@@ -76,6 +79,7 @@ struct io {
     struct resolver *resolver;
     struct control_server *control;
     struct ev_io tap_read, watch_read, dev_watch_read, hooks_read;
+    struct moderate tap_rate;
     struct entropy_source entropy;
     mono_ns started;
     unsigned resolving;        /* which router's name is looked up */
@@ -144,8 +148,9 @@ static bool wants_turn(const struct io *io)
 }
 
 /* All that one call of the kernel brought; what it leads to is written and sent together, so that
- * packets of one flow can be joined. False when the socket has nothing more. */
-static bool take_burst(struct io *io, struct sock *s, mono_ns now)
+ * packets of one flow can be joined. *@n_in grows by the number of datagrams. False when the socket
+ * has nothing more. */
+static bool take_burst(struct io *io, struct sock *s, mono_ns now, unsigned *n_in)
 {
     struct dgram in[BURST_MAX];
     unsigned n = udp_recv(s->udp, in, BURST_MAX);
@@ -153,6 +158,7 @@ static bool take_burst(struct io *io, struct sock *s, mono_ns now)
     if (n == 0)
         return false;
     while (n > 0) {
+        *n_in += n;
         client_engine_udp(&io->engine, now, entropy_at(&io->entropy, now), in, n, &io->out);
         if (wants_turn(io))
             turn(io, now);
@@ -168,15 +174,17 @@ static void on_udp(struct ev_loop *ev, struct ev_io *w, int what)
     struct io *io = s->io;
     struct endpoint peer;
     mono_ns now = mono_now();
+    unsigned n_in = 0;
 
     (void)ev;
     (void)what;
-    for (unsigned round = 0; round < ROUNDS && s->udp && take_burst(io, s, now); round++)
+    for (unsigned round = 0; round < ROUNDS && s->udp && take_burst(io, s, now, &n_in); round++)
         ;
     if (s->udp && udp_take_refused(s->udp, &peer)) {
         client_engine_refused(&io->engine, s->number, peer, now);
         turn(io, now);
     }
+    loop_pause(moderate_pause(&s->rate, now, n_in));
 }
 
 static void on_udp_writable(struct ev_loop *ev, struct ev_io *w, int what)
@@ -463,6 +471,7 @@ static void on_tap(struct ev_loop *ev, struct ev_io *w, int what)
     struct io *io = w->data;
     struct super in[TAP_BURST];
     mono_ns now = mono_now();
+    unsigned n_in = 0;
     bool more = true;
 
     (void)ev;
@@ -476,8 +485,10 @@ static void on_tap(struct ev_loop *ev, struct ev_io *w, int what)
         }
         if (n <= 0)
             break;
+        n_in += (unsigned)n;
         feed(io, in, (unsigned)n, now);
     }
+    loop_pause(moderate_pause(&io->tap_rate, now, n_in));
 }
 
 static void on_watch(struct ev_loop *ev, struct ev_io *w, int what)

@@ -12,6 +12,7 @@
 
 typedef uint64_t mono_ns;
 
+#define NS_PER_US ((mono_ns)1000)
 #define NS_PER_MS ((mono_ns)1000000)
 #define NS_PER_S  ((mono_ns)1000000000)
 #define NEVER     ((mono_ns)UINT64_MAX)

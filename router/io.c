@@ -5,7 +5,8 @@
  * times, so that a busy one cannot starve the others (H101). What the engine emits is sent before
  * the kernel is asked again, because it points into the receive buffers; but all that one call
  * brought is sent together, so that runs for one member leave in as few messages as possible. While
- * the UDP socket takes no more, the TUN is not read; UDP always is.
+ * the UDP socket takes no more, the TUN is not read; UDP always is. While small packets come thick
+ * and fast, each wake-up is followed by a short pause, so that the next brings more (moderate.h).
  */
 #include "router/io.h"
 
@@ -23,6 +24,7 @@
 #include "proto/host/json.h"
 #include "proto/host/log.h"
 #include "proto/host/loop.h"
+#include "proto/host/moderate.h"
 #include "proto/host/netlink.h"
 #include "proto/host/priority.h"
 #include "proto/host/seccomp.h"
@@ -67,6 +69,7 @@ struct io {
     bool tun_route;    /* of the device itself, not of a client, came or went: look */
     mono_ns look_next; /* at that, not before */
     struct ev_io udp_read, udp_write, tun_read, link_read;
+    struct moderate udp_rate, tun_rate;
     struct entropy_source entropy;
     mono_ns started;
     struct out out;
@@ -202,12 +205,14 @@ static void on_udp(struct ev_loop *ev, struct ev_io *w, int what)
     struct dgram in[BURST_MAX];
     mono_ns now = mono_now();
     struct entropy *e = entropy_at(&io->entropy, now);
+    unsigned n_in = 0;
 
     (void)ev;
     (void)what;
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned n = udp_recv(io->udp, in, BURST_MAX);
         while (n > 0) {
+            n_in += n;
             router_engine_udp(io->re, now, e, in, n, &io->out);
             if (!room_for_a_call(&io->out))
                 drain(io);
@@ -218,6 +223,7 @@ static void on_udp(struct ev_loop *ev, struct ev_io *w, int what)
             break;
     }
     settle(io, now);
+    loop_pause(moderate_pause(&io->udp_rate, now, n_in));
 }
 
 static void on_udp_writable(struct ev_loop *ev, struct ev_io *w, int what)
@@ -251,6 +257,7 @@ static void on_tun(struct ev_loop *ev, struct ev_io *w, int what)
     struct io *io = w->data;
     struct super in[TAP_BURST];
     mono_ns now = mono_now();
+    unsigned n_in = 0;
     bool more = true;
 
     (void)ev;
@@ -261,9 +268,11 @@ static void on_tun(struct ev_loop *ev, struct ev_io *w, int what)
             tun_gone(io);
         if (n <= 0)
             break;
+        n_in += (unsigned)n;
         feed(io, in, (unsigned)n, now);
     }
     settle(io, now);
+    loop_pause(moderate_pause(&io->tun_rate, now, n_in));
 }
 
 static void on_deadline(void *ctx)

@@ -8,10 +8,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "proto/host/log.h"
@@ -86,6 +88,8 @@ int loop_open(struct loop *l, loop_deadline_fn on_deadline, loop_signal_fn on_si
         close(l->timer_fd);
         return -ENOMEM;
     }
+    /* a pause is as long as asked for, not 50 us more */
+    (void)prctl(PR_SET_TIMERSLACK, 1);
     ev_io_init(&l->timer, on_timer, l->timer_fd, EV_READ);
     l->timer.data = l;
     ev_io_start(l->ev, &l->timer);
@@ -107,6 +111,14 @@ void loop_deadline(struct loop *l, mono_ns at)
 {
     if (at < l->armed)
         arm(l, at);
+}
+
+void loop_pause(mono_ns d)
+{
+    struct timespec ts = { .tv_sec = (time_t)(d / NS_PER_S), .tv_nsec = (long)(d % NS_PER_S) };
+
+    if (d > 0)
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
 }
 
 void loop_run(struct loop *l)

@@ -45,6 +45,10 @@ int loop_signal(struct loop *l, int signo);
  * earlier than what is armed costs nothing. After on_deadline nothing is armed. */
 void loop_deadline(struct loop *l, mono_ns at);
 
+/* loop_pause() - do nothing at all for @d nanoseconds (0: return at once), a signal ends it early.
+ * For the pauses of moderate.h: nothing else is served meanwhile. */
+void loop_pause(mono_ns d);
+
 /* loop_run() - until loop_stop() */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);

@@ -63,15 +63,18 @@ class Vxlan(Driver):
 
 # -- SixTap ---------------------------------------------------------------------
 class SixTap(Driver):
-    """Binaries are those of $SIXTAP_BUILD. A variant sets switches in the environment of both daemons."""
+    """Binaries are those of $SIXTAP_BUILD. A variant sets switches in the environment of both daemons, and more lines for
+    both configurations."""
     kind = "sixtap"
     many = True
     crypto = "AES-256-GCM, hop by hop"
     env = {}
+    more = ""
+    build = None
     device, port = "tap6", 6464
 
     def prepare(self):
-        build = os.environ.get("SIXTAP_BUILD") or os.path.normpath(os.path.join(HERE, "../../build-bench"))
+        build = self.build or os.environ.get("SIXTAP_BUILD") or os.path.normpath(os.path.join(HERE, "../../build-bench"))
         self.router_bin, self.client_bin = (os.path.join(build, p) for p in ("sixtap-router", "sixtap-client"))
         for b in (self.router_bin, self.client_bin):
             if not os.path.exists(b):
@@ -92,14 +95,14 @@ class SixTap(Driver):
 
     def start_hub(self):
         conf = ("listen: 0.0.0.0:%d\npublic_address: %s\nprivate_key_file: 0.key\nprefix: 2001:db8:1::/64\n"
-                "addressing: stable\nmtu: %d\nuplink: { mode: none }\nclients:\n" % (self.port, ROUTER, INNER_MTU))
+                "addressing: stable\nmtu: %d\nuplink: { mode: none }\n%sclients:\n" % (self.port, ROUTER, INNER_MTU, self.more))
         for k in range(1, self.n + 1):
             conf += "  - { name: c%d, public_key: %s }\n" % (k, self.public[k])
         self.spawn(HUB, self.router_bin, "run", "-c", self.file("router.yaml", conf), env=self.env)
 
     def start_client(self, k):
-        conf = "router: %s:%d\nrouter_key: %s\nprivate_key_file: %d.key\ndevice: %s\nmtu: %d\nfirewall: off\n" % (
-            ROUTER, self.port, self.public[0], k, self.device, INNER_MTU)
+        conf = "router: %s:%d\nrouter_key: %s\nprivate_key_file: %d.key\ndevice: %s\nmtu: %d\nfirewall: off\n%s" % (
+            ROUTER, self.port, self.public[0], k, self.device, INNER_MTU, self.more)
         self.spawn(client_ns(k), self.client_bin, "run", "-c", self.file("c%d.yaml" % k, conf), env=self.env)
 
     def configure(self):

@@ -148,9 +148,8 @@ static bool wants_turn(const struct io *io)
 }
 
 /* All that one call of the kernel brought; what it leads to is written and sent together, so that
- * packets of one flow can be joined. *@n_in grows by the number of datagrams. False when the socket
- * has nothing more. */
-static bool take_burst(struct io *io, struct sock *s, mono_ns now, unsigned *n_in)
+ * packets of one flow can be joined. False when the socket has nothing more. */
+static bool take_burst(struct io *io, struct sock *s, mono_ns now)
 {
     struct dgram in[BURST_MAX];
     unsigned n = udp_recv(s->udp, in, BURST_MAX);
@@ -158,7 +157,7 @@ static bool take_burst(struct io *io, struct sock *s, mono_ns now, unsigned *n_i
     if (n == 0)
         return false;
     while (n > 0) {
-        *n_in += n;
+        moderate_count(&s->rate, n, dgrams_octets(in, n));
         client_engine_udp(&io->engine, now, entropy_at(&io->entropy, now), in, n, &io->out);
         if (wants_turn(io))
             turn(io, now);
@@ -174,17 +173,16 @@ static void on_udp(struct ev_loop *ev, struct ev_io *w, int what)
     struct io *io = s->io;
     struct endpoint peer;
     mono_ns now = mono_now();
-    unsigned n_in = 0;
 
     (void)ev;
     (void)what;
-    for (unsigned round = 0; round < ROUNDS && s->udp && take_burst(io, s, now, &n_in); round++)
+    for (unsigned round = 0; round < ROUNDS && s->udp && take_burst(io, s, now); round++)
         ;
     if (s->udp && udp_take_refused(s->udp, &peer)) {
         client_engine_refused(&io->engine, s->number, peer, now);
         turn(io, now);
     }
-    loop_pause(moderate_pause(&s->rate, now, n_in));
+    loop_pause(moderate_pause(&s->rate, now));
 }
 
 static void on_udp_writable(struct ev_loop *ev, struct ev_io *w, int what)
@@ -471,7 +469,6 @@ static void on_tap(struct ev_loop *ev, struct ev_io *w, int what)
     struct io *io = w->data;
     struct super in[TAP_BURST];
     mono_ns now = mono_now();
-    unsigned n_in = 0;
     bool more = true;
 
     (void)ev;
@@ -485,10 +482,10 @@ static void on_tap(struct ev_loop *ev, struct ev_io *w, int what)
         }
         if (n <= 0)
             break;
-        n_in += (unsigned)n;
+        moderate_count(&io->tap_rate, (unsigned)n, supers_octets(in, (unsigned)n));
         feed(io, in, (unsigned)n, now);
     }
-    loop_pause(moderate_pause(&io->tap_rate, now, n_in));
+    loop_pause(moderate_pause(&io->tap_rate, now));
 }
 
 static void on_watch(struct ev_loop *ev, struct ev_io *w, int what)

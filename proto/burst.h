@@ -63,6 +63,25 @@ struct super {
     uint32_t len;
 };
 
+/* dgrams_octets(), supers_octets() - of @n of them, in all */
+static inline size_t dgrams_octets(const struct dgram *d, unsigned n)
+{
+    size_t sum = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        sum += d[i].len;
+    return sum;
+}
+
+static inline size_t supers_octets(const struct super *s, unsigned n)
+{
+    size_t sum = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        sum += s[i].len;
+    return sum;
+}
+
 /* which superframes a device takes */
 #define SUPER_TCP 0x01u
 #define SUPER_UDP 0x02u

@@ -205,14 +205,13 @@ static void on_udp(struct ev_loop *ev, struct ev_io *w, int what)
     struct dgram in[BURST_MAX];
     mono_ns now = mono_now();
     struct entropy *e = entropy_at(&io->entropy, now);
-    unsigned n_in = 0;
 
     (void)ev;
     (void)what;
     for (unsigned round = 0; round < ROUNDS; round++) {
         unsigned n = udp_recv(io->udp, in, BURST_MAX);
         while (n > 0) {
-            n_in += n;
+            moderate_count(&io->udp_rate, n, dgrams_octets(in, n));
             router_engine_udp(io->re, now, e, in, n, &io->out);
             if (!room_for_a_call(&io->out))
                 drain(io);
@@ -223,7 +222,7 @@ static void on_udp(struct ev_loop *ev, struct ev_io *w, int what)
             break;
     }
     settle(io, now);
-    loop_pause(moderate_pause(&io->udp_rate, now, n_in));
+    loop_pause(moderate_pause(&io->udp_rate, now));
 }
 
 static void on_udp_writable(struct ev_loop *ev, struct ev_io *w, int what)
@@ -257,7 +256,6 @@ static void on_tun(struct ev_loop *ev, struct ev_io *w, int what)
     struct io *io = w->data;
     struct super in[TAP_BURST];
     mono_ns now = mono_now();
-    unsigned n_in = 0;
     bool more = true;
 
     (void)ev;
@@ -268,11 +266,11 @@ static void on_tun(struct ev_loop *ev, struct ev_io *w, int what)
             tun_gone(io);
         if (n <= 0)
             break;
-        n_in += (unsigned)n;
+        moderate_count(&io->tun_rate, (unsigned)n, supers_octets(in, (unsigned)n));
         feed(io, in, (unsigned)n, now);
     }
     settle(io, now);
-    loop_pause(moderate_pause(&io->tun_rate, now, n_in));
+    loop_pause(moderate_pause(&io->tun_rate, now));
 }
 
 static void on_deadline(void *ctx)

@@ -81,6 +81,7 @@ static const struct {
     { 0, SCMP_SYS(clock_gettime64) },
     { 0, SCMP_SYS(clock_getres) },
     { 0, SCMP_SYS(clock_nanosleep) },
+    { 0, SCMP_SYS(clock_nanosleep_time64) },
     { 0, SCMP_SYS(nanosleep) },
     { 0, SCMP_SYS(gettimeofday) },
     { 0, SCMP_SYS(time) },

@@ -160,12 +160,22 @@ static void test_clock(void **state)
     assert_memory_not_equal(a.seed, b.seed, ENTROPY_LEN);
 }
 
+/* At least as long as asked for; none costs no time and makes no call that could fail. */
+static void test_pause(void **state)
+{
+    (void)state;
+    mono_ns then = mono_now();
+    loop_pause(2 * NS_PER_MS);
+    assert_true(mono_now() - then >= 2 * NS_PER_MS);
+    loop_pause(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_deadline), cmocka_unit_test(test_past),
-        cmocka_unit_test(test_signals),  cmocka_unit_test(test_notify),
-        cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_deadline), cmocka_unit_test(test_pause),
+        cmocka_unit_test(test_past),     cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_notify),   cmocka_unit_test(test_clock),
     };
     if (sodium_init() < 0)
         return 1;

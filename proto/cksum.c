@@ -5,7 +5,7 @@
 #include <stdlib.h> /* defines __GLIBC__ where it is glibc */
 
 /* The loops over many octets are compiled twice, for any x86-64 CPU and for those with AVX2, and
- * the program's loader chooses (glibc; elsewhere once). Measured in tests/bench/RESULTS.md. */
+ * the program's loader chooses (glibc; elsewhere once). */
 #if defined(__x86_64__) && defined(__GLIBC__)
 #define BEST_OF_CPU __attribute__((target_clones("avx2", "default")))
 #else

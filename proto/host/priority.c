@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <linux/sched.h>
 #include <linux/sched/types.h>
 #include <sys/syscall.h>
@@ -35,7 +36,8 @@ int priority_ask(enum priority want)
     int err = set(&a);
     if (err == 0)
         return 0;
-    log_info("no privilege for priority: high (CAP_SYS_NICE): scheduled as an ordinary program");
+    log_info("priority: high: %s%s; scheduled as an ordinary program", strerror(-err),
+             err == -EPERM || err == -EACCES ? " (needs CAP_SYS_NICE)" : "");
     a.sched_nice = 0;
     (void)set(&a);
     return err;

@@ -8,7 +8,11 @@
  * flood the host's other programs must get their share, here a tenth of a CPU.
  *
  * A nice value that the process was started with (nice(1), Nice= of systemd) is somebody's
- * decision and stays. What the daemon executes starts with 0 again.
+ * decision and stays. Programs that a daemon executes, and its threads that do other things, are
+ * not ahead of anybody (SCHED_FLAG_RESET_ON_FORK; runner.c, which forks before, does it itself).
+ *
+ * Nice values count within a control group, and, where the kernel has autogroups and no manager of
+ * control groups, within a session; the units say CPUWeight= as well.
  *
  * Standards: sched(7), "Nice value", "SCHED_OTHER"; sched_setattr(2).
  */
@@ -26,10 +30,9 @@ enum priority {
 /* priority_words - as in the configuration, by value, NULL-ended */
 extern const char *const priority_words[];
 
-/* priority_ask() - for the calling thread and those it makes later; before capabilities are given
- * up (CAP_SYS_NICE). A process that is no ordinary one any more (chrt) stays what it is; kernels
- * before 6.12 do not know slices. Logs when the privilege for the nice value is missing.
- * Return: 0; -EPERM or -EACCES: that privilege */
+/* priority_ask() - for the calling thread alone; before capabilities are given up (CAP_SYS_NICE). A
+ * process that is no ordinary one any more (chrt) stays what it is; kernels before 6.12 do not know
+ * slices. Logs when the nice value is refused. Return: 0; -EPERM, -EACCES: no privilege for it */
 int priority_ask(enum priority want);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -218,6 +219,9 @@ static _Noreturn void serve(int fd)
     for (size_t i = 0; i < sizeof(deaf) / sizeof(deaf[0]); i++)
         signal(deaf[i], SIG_IGN);
     (void)prctl(PR_SET_NAME, "sixtap-runner", 0, 0, 0);
+    /* a service manager's Nice= is meant for who moves packets */
+    if (getpriority(PRIO_PROCESS, 0) < 0)
+        (void)setpriority(PRIO_PROCESS, 0, 0);
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
     sigprocmask(SIG_SETMASK, &chld, NULL);

@@ -8,6 +8,7 @@
                                            puts them between <!-- bench:SECTION --> and <!-- /bench:SECTION -->;
                                            a SECTION "short" is the short table and the plot; any other text file than
                                            *.json is put there as it is, as a block of code
+    report.py --merge OUT.json RESULT.json...  one run of several that followed one another on one machine
 
 A cell is the median of the rounds. Ratios are within that run: to the baseline (vxlan), and to the best peer, which is
 the best of all user-space tunnels but SixTap.
@@ -284,7 +285,32 @@ def publish(name, lines, path):
         f.write(head + begin + "\n\n" + "\n".join(lines).strip() + "\n\n" + end + rest.split(end, 1)[1])
 
 
+def merge(docs):
+    """One run of several that were made one after another on the same machine with the same builds."""
+    doc = dict(docs[0])
+    for other in docs[1:]:
+        if any(doc[k] != other[k] for k in ("cpu", "cpus", "kernel")) or any(
+                doc["args"][k] != other["args"][k] for k in ("wire", "seconds", "udp_seconds", "cc")):
+            raise SystemExit("these runs are of different machines or kinds")
+        first = max(r["round"] for r in doc["runs"])
+        doc["runs"] = doc["runs"] + [dict(r, round=r["round"] + first) for r in other["runs"]]
+        doc["order"] = doc["order"] + [n for n in other["order"] if n not in doc["order"]]
+        doc["args"] = dict(doc["args"], rounds=doc["args"]["rounds"] + other["args"]["rounds"])
+        doc["when"] += " and " + other["when"]
+    doc["summary"] = summarize(doc["runs"], doc["many"], doc["baseline"])
+    return doc
+
+
 def main(argv):
+    if len(argv) > 3 and argv[1] == "--merge":
+        docs = []
+        for name in argv[3:]:
+            with open(name) as f:
+                docs.append(json.load(f))
+        text = json.dumps(merge(docs), indent=1)
+        with open(argv[2], "w") as f:
+            f.write(text)
+        return 0
     if len(argv) == 5 and argv[1] == "--publish":
         with open(argv[3]) as f:
             text = f.read()

@@ -110,10 +110,7 @@ static const struct conf_key client_keys[] = {
     { "hold", CONF_SECONDS, AT(hold_s), .min = 0, .max = 3600, .unit = "s", .def = "30",
       .help = "how long carrier, addresses and routes stay when the router is lost" },
     { "priority", CONF_ENUM, AT(priority), .words = priority_words, .def = "high",
-      .help = "high: CPU time ahead of ordinary programs, nice -10 if it was started with 0; "
-              "normal: the "
-              "nice value it was started with; systemd sets one, see Nice= and CPUWeight= of the "
-              "unit" },
+      .help = PRIORITY_HELP },
     { "control", CONF_CONTROL, AT(control), .def = "@sixtap-client-DEVICE",
       .help = "the socket that `sixtap-client status` asks" },
     { 0 },

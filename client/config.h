@@ -86,9 +86,9 @@ struct client_config {
     enum hook_privileges hook_privileges;
     uint16_t keepalive_s; /* 0: what the router says */
     uint16_t hold_s;
-    enum priority priority;
-    char control[108]; /* control socket: a path, or @NAME; client_config_finish() makes ""
-                          @sixtap-client-DEVICE */
+    enum priority priority; /* of CPU time */
+    char control[108];      /* control socket: a path, or @NAME; client_config_finish() makes ""
+                               @sixtap-client-DEVICE */
 };
 
 /* client_config_defaults() - every default of client.yaml; keys and router empty */

@@ -152,10 +152,7 @@ static const struct conf_key router_keys[] = {
       .help = "what Router Advertisements say and how often they come (RFC 4861)" },
     { "limits", CONF_MAP, .keys = limits_keys, .help = "sizes and rates" },
     { "priority", CONF_ENUM, AT(priority), .words = priority_words, .def = "high",
-      .help = "high: CPU time ahead of ordinary programs, nice -10 if it was started with 0; "
-              "normal: the "
-              "nice value it was started with; systemd sets one, see Nice= and CPUWeight= of the "
-              "unit" },
+      .help = PRIORITY_HELP },
     { "control", CONF_CONTROL, AT(control), .def = "@sixtap-router-DEVICE",
       .help = "the socket that `sixtap-router status` asks" },
     { "clients", CONF_LIST, .off = offsetof(struct router_config, clients), AUX(n_clients),

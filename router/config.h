@@ -107,10 +107,10 @@ struct router_config {
     bool clients_dir_default;          /* it is clients.d beside the file: need not be there */
     struct router_client *clients;     /* in the order of the files; owned */
     unsigned n_clients;
-    bool inviting; /* one is about to be added: none is nothing to warn of */
-    enum priority priority;
-    char control[108]; /* control socket: a path, or @NAME; router_config_finish() makes ""
-                          @sixtap-router-DEVICE */
+    bool inviting;          /* one is about to be added: none is nothing to warn of */
+    enum priority priority; /* of CPU time */
+    char control[108];      /* control socket: a path, or @NAME; router_config_finish() makes ""
+                               @sixtap-router-DEVICE */
 };
 
 /* uplink_mode_name() - as in the configuration */

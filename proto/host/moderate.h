@@ -11,8 +11,8 @@
  * question that waits for its answer hardly ever is, however short the way. What comes in large
  * bursts, a stream of TCP say, needs no pauses and gets none.
  *
- * All descriptors of the process wait meanwhile, so whoever can send packets at such a rate adds up
- * to MODERATE_PAUSE to the time that others' take; more he cannot.
+ * All descriptors of the process wait meanwhile, so each that somebody keeps busy at such a rate
+ * adds up to MODERATE_PAUSE to the time that packets of others take, and no more.
  *
  * Pure: time is an argument; the caller sleeps (loop_pause()).
  */

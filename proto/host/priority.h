@@ -27,8 +27,12 @@ enum priority {
     PRIORITY_NORMAL, /* the slices alone */
 };
 
-/* priority_words - as in the configuration, by value, NULL-ended */
+/* priority_words, PRIORITY_HELP - as in the configuration of both programs: by value, NULL-ended;
+ * what the key is for */
 extern const char *const priority_words[];
+#define PRIORITY_HELP                                                                              \
+    "high: CPU time ahead of ordinary programs, nice -10 if it was started with 0; normal: the "   \
+    "nice value it was started with; systemd sets one, see Nice= and CPUWeight= of the unit"
 
 /* priority_ask() - for the calling thread alone; before capabilities are given up (CAP_SYS_NICE). A
  * process that is no ordinary one any more (chrt) stays what it is; kernels before 6.12 do not know

@@ -69,7 +69,8 @@ def one(b, a, d):
     if "udp64" in a.measure:
         b.guess = {}
         best = b.udp(d, 64)["best"]
-        m["pps"] = best["got_pps"] if best else 0
+        if best:
+            m["pps"] = best["got_pps"]
     if "rtt_load" in a.measure:
         v = b.rtt(d, a.cc)
         if v["median"] is not None:
@@ -92,7 +93,7 @@ def rounds(a, work):
                 time.sleep(0.3)
                 for c, x in one(b, a, d).items():
                     got.setdefault(label, {}).setdefault(c, []).append(x)
-            except (RuntimeError, ValueError, subprocess.TimeoutExpired) as e:
+            except (RuntimeError, ValueError, KeyError, ArithmeticError, subprocess.TimeoutExpired) as e:
                 print("%s, round %d: %s" % (label, r + 1, str(e)[:300]), file=sys.stderr)
             finally:
                 b.end_extra()

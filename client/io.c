@@ -681,6 +681,9 @@ static int open_all(struct io *io, struct runner *runner)
     if (code)
         return code;
     (void)priority_ask(io->conf->priority);
+    moderate_realtime(&io->tap_rate, priority_realtime());
+    for (unsigned i = 0; i < CLIENT_SOCKS; i++)
+        moderate_realtime(&io->sock[i].rate, priority_realtime());
     if (loop_open(&io->loop, on_deadline, on_signal, io)) {
         log_error("cannot start the event loop");
         return EX_OSERR;

@@ -209,6 +209,17 @@ main() {
     pings 1
     cp "$dir/kept.yaml" "$dir/vps/etc/sixtap/router.yaml"
 
+    title "a real-time class, by a drop-in, past the unit's RestrictRealtime="
+    mkdir -p "$dir/vps/etc/systemd/system/sixtap-router.service.d"
+    printf '[Service]\nCPUSchedulingPolicy=fifo\nCPUSchedulingResetOnFork=yes\n' \
+        >"$dir/vps/etc/systemd/system/sixtap-router.service.d/fifo.conf"
+    ok vps systemctl daemon-reload
+    ok vps systemctl restart sixtap-router
+    active vps sixtap-router
+    ok vps sh -c 'chrt -p $(pidof sixtap-router)'
+    grep -q 'SCHED_FIFO' "$dir/last" || fail "its class is $(cat "$dir/last")"
+    pings 10
+
     title "killed: both come back by themselves"
     killed vps sixtap-router
     pings 10

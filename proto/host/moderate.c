@@ -2,24 +2,26 @@
 /* moderate.c - fewer and fuller wake-ups while small packets come thick and fast */
 #include "proto/host/moderate.h"
 
-static mono_ns judge(struct moderate *m, mono_ns since)
+/* Do small packets come that fast, and too few of them at a time? */
+static bool judge(struct moderate *m, mono_ns since, bool bulk)
 {
-    if (since > m->n * (NS_PER_S / MODERATE_RATE) || m->octets > MODERATE_BULK) {
+    if (since > m->n * (NS_PER_S / MODERATE_RATE) || bulk) {
         if (m->paused)
             m->quick = -MODERATE_VAIN;
         else if (m->quick > 0)
             m->quick = 0;
-        return 0;
+        return false;
     }
     if (m->quick < MODERATE_QUICK)
         m->quick++;
-    return m->quick == MODERATE_QUICK && m->n <= MODERATE_MANY ? MODERATE_PAUSE : 0;
+    return m->quick == MODERATE_QUICK && m->n <= MODERATE_MANY;
 }
 
 mono_ns moderate_pause(struct moderate *m, mono_ns now)
 {
-    mono_ns pause = judge(m, now - m->last);
+    bool bulk = m->octets > MODERATE_BULK;
+    bool small = judge(m, now - m->last, bulk);
 
-    *m = (struct moderate){ .last = now, .quick = m->quick, .paused = pause > 0 };
-    return pause;
+    *m = (struct moderate){ .last = now, .quick = m->quick, .paused = small, .bulk = m->bulk };
+    return small ? MODERATE_PAUSE : bulk ? m->bulk : 0;
 }

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proto/host/priority.h"
 #include "proto/host/priv.h"
 
 #define SERVE_FD   3
@@ -219,9 +220,7 @@ static _Noreturn void serve(int fd)
     for (size_t i = 0; i < sizeof(deaf) / sizeof(deaf[0]); i++)
         signal(deaf[i], SIG_IGN);
     (void)prctl(PR_SET_NAME, "sixtap-runner", 0, 0, 0);
-    /* a service manager's Nice= is meant for who moves packets */
-    if (getpriority(PRIO_PROCESS, 0) < 0)
-        (void)setpriority(PRIO_PROCESS, 0, 0);
+    priority_ordinary(); /* a service manager's Nice= is meant for who moves packets */
     sigemptyset(&chld);
     sigaddset(&chld, SIGCHLD);
     sigprocmask(SIG_SETMASK, &chld, NULL);

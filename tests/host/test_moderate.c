@@ -130,11 +130,31 @@ static void test_time(void **state)
     assert_int_equal(m.quick, 0);
 }
 
+/* In a real-time class bulk is held up each time, and nothing else is changed by it. */
+static void test_realtime(void **state)
+{
+    struct moderate m = { 0 };
+    mono_ns now = 5 * NS_PER_S;
+
+    (void)state;
+    moderate_realtime(&m, true);
+    for (unsigned i = 0; i < 100; i++) {
+        now += 60 * US;
+        moderate_count(&m, 45, (size_t)45 * 1400);
+        assert_int_equal(moderate_pause(&m, now), MODERATE_BULK_PAUSE);
+    }
+    assert_int_equal(pauses(&m, &now, 1, 1, 110 * US), 0); /* slow, but no pause was in vain */
+    assert_int_equal(pauses(&m, &now, MODERATE_QUICK - 1, 10, 20 * US), 0);
+    assert_int_equal(pauses(&m, &now, 1, 10, 20 * US), 1);
+    moderate_realtime(&m, false);
+    assert_int_equal(pauses_of(&m, &now, 100, 45, 1400, 60 * US), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows), cmocka_unit_test(test_begin), cmocka_unit_test(test_end),
-        cmocka_unit_test(test_vain), cmocka_unit_test(test_time),
+        cmocka_unit_test(test_vain), cmocka_unit_test(test_time),  cmocka_unit_test(test_realtime),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,10 +13,12 @@ import pytest
 from lab import Lab, wait_for
 
 HIGH = -10  # proto/host/priority.h
+FIFO = ["chrt", "--fifo", "1"]
 
 
 def may_be_nice():
-    return subprocess.run(["nice", "-n", "-1", "true"], stderr=subprocess.PIPE, check=False).stderr == b""
+    return all(subprocess.run([*argv, "true"], stderr=subprocess.PIPE, check=False).stderr == b""
+               for argv in (["nice", "-n", "-1"], FIFO))
 
 
 pytestmark = pytest.mark.skipif(not may_be_nice() or os.getpriority(os.PRIO_PROCESS, 0) != 0,
@@ -25,6 +27,11 @@ pytestmark = pytest.mark.skipif(not may_be_nice() or os.getpriority(os.PRIO_PROC
 
 def nice(pid):
     return os.getpriority(os.PRIO_PROCESS, pid)
+
+
+def scheduled(pid):
+    """(class, nice value)"""
+    return os.sched_getscheduler(pid) & ~os.SCHED_RESET_ON_FORK, nice(pid)
 
 
 def two(lab, router="", client="", start=True):
@@ -50,18 +57,30 @@ def test_a_nice_value_from_outside_stays():
         assert (nice(r.proc.pid), nice(a.proc.pid)) == (5, -3)
 
 
+def test_a_class_from_outside_stays():
+    """chrt(1) and systemd's CPUSchedulingPolicy= as well."""
+    with Lab() as lab:
+        r, a = two(lab, start=False)
+        r.argv, a.argv = [*FIFO, *r.argv], [*FIFO, *a.argv]
+        r.start()
+        a.start().wait_up()
+        assert scheduled(r.proc.pid) == scheduled(a.proc.pid) == (os.SCHED_FIFO, 0)
+
+
 @pytest.mark.parametrize("privileges", ["none", "all"])
-@pytest.mark.parametrize("outside", [0, -5])
+@pytest.mark.parametrize("outside", [["nice", "-n", "0"], ["nice", "-n", "-5"], FIFO])
 def test_hooks_are_ordinary_programs(privileges, outside):
-    """Also when a service manager has set Nice= for the client."""
+    """Also when a service manager has set Nice= or CPUSchedulingPolicy= for the client."""
     with Lab() as lab:
         out = lab.dir + "/nice"
-        path = lab.write("hook", f"#!/bin/sh\nnice >{out}.part && mv {out}.part {out}\n", 0o700)
+        path = lab.write("hook", f"#!/bin/sh\n{{ nice; chrt -p $$; }} >{out}.part && mv {out}.part {out}\n", 0o700)
         r, a = two(lab, client=f"on_up: {path}\nhook_privileges: {privileges}\n", start=False)
-        a.argv = ["nice", "-n", str(outside), *a.argv]
+        a.argv = [*outside, *a.argv]
         r.start()
         a.start().wait_up()
         wait_for("the hook", lambda: os.path.exists(out))
         with open(out, encoding="ascii") as f:
-            assert int(f.read()) == 0
-        assert nice(a.proc.pid) == (outside or HIGH)
+            value, policy, _ = f.read().splitlines()
+        assert value == "0" and policy.endswith("SCHED_OTHER")
+        want = {"0": (os.SCHED_OTHER, HIGH), "-5": (os.SCHED_OTHER, -5), "1": (os.SCHED_FIFO, 0)}
+        assert scheduled(a.proc.pid) == want[outside[-1]]

@@ -5,10 +5,12 @@
     ab.py [options] VARIANT...      needs root, iperf3
 
     VARIANT   LABEL=BUILD[,WHAT=VALUE...]  the programs of the folder BUILD; WHAT in capitals goes into the
-                                           environment, else it is a key of both configurations
+                                           environment, else it is a key of both configurations;
+                                           under=COMMAND: they are started by it
               NAME                         a driver of bench.py --list (vxlan, quicktun-raw, ...)
 
     ab.py --rounds 5 old=../build-old new=../build-new vxlan
+    ab.py as-it-is=../build "fifo=../build,under=chrt --fifo 1"
     ab.py --hogs 2 high=../build normal=../build,priority=normal
 
 Every round runs each variant once on a network built afresh, in an order rotated by one place.  Printed: the
@@ -45,7 +47,9 @@ def driver_of(variant):
     d = drivers.SixTapDefault()
     d.build = os.path.abspath(build)
     for what, value in (r.split("=", 1) for r in rest):
-        if what.isupper():
+        if what == "under":
+            d.under = tuple(value.split())
+        elif what.isupper():
             d.env = dict(d.env, **{what: value})
         else:
             d.more += "%s: %s\n" % (what, value)

@@ -44,6 +44,11 @@ static double now(void)
     return t.tv_sec + t.tv_nsec * 1e-9;
 }
 
+static double seconds(struct timespec t)
+{
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
 static void sleep_until(double when)
 {
     struct timespec t = { (time_t)when, (long)((when - (time_t)when) * 1e9) };
@@ -230,6 +235,27 @@ static uint16_t inet_sum(const uint8_t *p, size_t n)
     return htons((uint16_t)~s);
 }
 
+/* The next message of @fd; @at: when the kernel had it, CLOCK_REALTIME. Return: octets, -1: none. */
+static ssize_t receive_at(int fd, uint8_t *p, size_t len, struct timespec *at)
+{
+    union {
+        struct cmsghdr align;
+        uint8_t b[CMSG_SPACE(sizeof(struct timespec))];
+    } ctl;
+    struct iovec v = { p, len };
+    struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = ctl.b, .msg_controllen = sizeof ctl.b };
+    ssize_t n = recvmsg(fd, &mh, MSG_DONTWAIT);
+    struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&mh);
+
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS)
+        memcpy(at, CMSG_DATA(c), sizeof *at);
+    else
+        clock_gettime(CLOCK_REALTIME, at);
+    return n;
+}
+
+/* When an echo arrived says the kernel, as with iputils' ping: how long this process waits for a CPU is no part of its
+ * way. */
 static int cmd_ping(int argc, char **argv)
 {
     struct addrinfo *ai = resolve(argv[2], NULL, SOCK_RAW);
@@ -238,7 +264,7 @@ static int cmd_ping(int argc, char **argv)
     int timeout_ms = argc > 5 ? atoi(argv[5]) : 1000;
     int fd = socket(ai->ai_family, SOCK_RAW, six ? (int)IPPROTO_ICMPV6 : (int)IPPROTO_ICMP);
     uint16_t id = (uint16_t)getpid();
-    int got_any = 0;
+    int got_any = 0, on = 1;
     if (fd < 0 || connect(fd, ai->ai_addr, ai->ai_addrlen))
         die("raw socket");
     if (six) {
@@ -247,6 +273,7 @@ static int cmd_ping(int argc, char **argv)
         ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &f);
         setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &f, sizeof f);
     }
+    setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
     prctl(PR_SET_TIMERSLACK, 1000UL);
     for (int i = 0; i < count; i++) {
         uint8_t b[64] = { 0 }, r[2048];
@@ -259,6 +286,8 @@ static int cmd_ping(int argc, char **argv)
             memcpy(b + 2, &c, 2);
         }
         double t0 = now(), rtt = -1;
+        struct timespec sent, got;
+        clock_gettime(CLOCK_REALTIME, &sent);
         if (send(fd, b, sizeof b, 0) < 0 && errno != ENOBUFS) {
             usleep((useconds_t)(gap * 1e6));
             continue;
@@ -268,8 +297,7 @@ static int cmd_ping(int argc, char **argv)
             struct pollfd p = { fd, POLLIN, 0 };
             if (left <= 0 || poll(&p, 1, (int)(left * 1000) + 1) <= 0)
                 break;
-            double t1 = now();
-            ssize_t n = recv(fd, r, sizeof r, MSG_DONTWAIT);
+            ssize_t n = receive_at(fd, r, sizeof r, &got);
             uint8_t *q = r;
             if (!six && n > 20) {
                 q += (r[0] & 15) * 4;
@@ -277,7 +305,7 @@ static int cmd_ping(int argc, char **argv)
             }
             if (n >= 8 && q[0] == (six ? ICMP6_ECHO_REPLY : ICMP_ECHOREPLY) &&
                 !memcmp(q + 4, &id, 2) && !memcmp(q + 6, &seq, 2)) {
-                rtt = t1 - t0;
+                rtt = seconds(got) - seconds(sent);
                 break;
             }
         }

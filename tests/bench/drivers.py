@@ -63,13 +63,14 @@ class Vxlan(Driver):
 
 # -- SixTap ---------------------------------------------------------------------
 class SixTap(Driver):
-    """Binaries are those of $SIXTAP_BUILD. A variant sets switches in the environment of both daemons, and more lines for
-    both configurations."""
+    """Binaries are those of $SIXTAP_BUILD. A variant sets switches in the environment of both daemons, more lines for
+    both configurations, and what they are started by."""
     kind = "sixtap"
     many = True
     crypto = "AES-256-GCM, hop by hop"
     env = {}
     more = ""
+    under = ()     # what both daemons are started by
     build = None
     device, port = "tap6", 6464
 
@@ -98,12 +99,12 @@ class SixTap(Driver):
                 "addressing: stable\nmtu: %d\nuplink: { mode: none }\n%sclients:\n" % (self.port, ROUTER, INNER_MTU, self.more))
         for k in range(1, self.n + 1):
             conf += "  - { name: c%d, public_key: %s }\n" % (k, self.public[k])
-        self.spawn(HUB, self.router_bin, "run", "-c", self.file("router.yaml", conf), env=self.env)
+        self.spawn(HUB, *self.under, self.router_bin, "run", "-c", self.file("router.yaml", conf), env=self.env)
 
     def start_client(self, k):
         conf = "router: %s:%d\nrouter_key: %s\nprivate_key_file: %d.key\ndevice: %s\nmtu: %d\nfirewall: off\n%s" % (
             ROUTER, self.port, self.public[0], k, self.device, INNER_MTU, self.more)
-        self.spawn(client_ns(k), self.client_bin, "run", "-c", self.file("c%d.yaml" % k, conf), env=self.env)
+        self.spawn(client_ns(k), *self.under, self.client_bin, "run", "-c", self.file("c%d.yaml" % k, conf), env=self.env)
 
     def configure(self):
         self.found = {k: self.learn_address(k, self.device) for k in range(1, self.n + 1)}
@@ -126,10 +127,49 @@ class SixTapLibsodium(SixTap):
 
 
 @driver
+class SixTapRealtime(SixTap):
+    name = "sixtap-realtime"
+    under = ("chrt", "--fifo", "1")
+    note = "Release build, each daemon started by chrt --fifo 1"
+
+
+@driver
 class SixTapNoOffload(SixTap):
     name = "sixtap-no-offload"
     env = {"SIXTAP_UDP_OFFLOAD": "off", "SIXTAP_TAP_OFFLOAD": "off"}
     note = "Release build, no UDP_GRO, UDP_SEGMENT or superframes: one packet at a time to and from the kernel"
+
+
+# -- the least it can cost -----------------------------------------------------------
+@driver
+class Bare(Driver):
+    """bare.c: a key that everybody knows, no login, no tables."""
+    name = "bare"
+    kind = "reference"
+    crypto = "AES-256-GCM, hop by hop"
+    note = "bare.c: SixTap's calls of the kernel and its cipher and nothing else, one fixed key; unsafe"
+    env = {}
+
+    def prepare(self):
+        build = os.environ.get("SIXTAP_BUILD") or os.path.normpath(os.path.join(HERE, "../../build-bench"))
+        self.bin = os.path.join(build, "bare")
+        if not os.path.exists(self.bin):
+            raise Unavailable("%s is not built (SIXTAP_BUILD names the build folder)" % self.bin)
+
+    def start_hub(self):
+        self.spawn(HUB, self.bin, "hub", str(PORT), env=self.env)
+
+    def start_client(self, k):
+        self.spawn(client_ns(k), self.bin, "client", "bare0", ROUTER, str(PORT), env=self.env)
+        self.client_device(k, "bare0")
+
+
+@driver
+class BareNull(Bare):
+    name = "bare-null"
+    crypto = "none"
+    env = {"BARE_NULL": "1"}
+    note = "bare.c without its cipher"
 
 
 # -- anything else, from a file ------------------------------------------------------------------

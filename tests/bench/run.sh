@@ -27,9 +27,10 @@ usage() {
     exit "${1:-64}"
 }
 
-SYSTEMS=plain,vxlan,wireguard-go,wireguard-go-2022,nebula,quicktun-raw,fastd-null,fastd-aes128,fastd-poly1305
-SYSTEMS+=,openvpn-aes256gcm,tinc,n2n1-twofish,vtun,sixtap,sixtap-libsodium
-WIRE_SYSTEMS=plain,vxlan,wireguard-go,nebula,quicktun-raw,fastd-null,openvpn-aes256gcm,sixtap,sixtap-libsodium
+SYSTEMS=plain,vxlan,bare,bare-null,wireguard-go,wireguard-go-2022,nebula,quicktun-raw,fastd-null,fastd-aes128
+SYSTEMS+=,fastd-poly1305,openvpn-aes256gcm,tinc,n2n1-twofish,vtun,sixtap,sixtap-realtime,sixtap-libsodium
+WIRE_SYSTEMS=plain,vxlan,bare,bare-null,wireguard-go,nebula,quicktun-raw,fastd-null,openvpn-aes256gcm
+WIRE_SYSTEMS+=,sixtap,sixtap-realtime,sixtap-libsodium
 drivers='' rounds=3 wire='' publish='' payload='' all='' out=''
 more=()
 while [ $# -gt 0 ]; do
@@ -60,7 +61,7 @@ install_packages "${PACKAGES_BUILD[@]}" "${PACKAGES_BENCH[@]}"
 export SIXTAP_BUILD=${BUILD:-$here/build-bench}
 export BENCH_PEERS=${BENCH_PEERS:-$SIXTAP_BUILD/peers}
 cmake -S . -B "$SIXTAP_BUILD" -G Ninja -DCMAKE_BUILD_TYPE=Release -DSIXTAP_TESTS=OFF >/dev/null
-ninja -C "$SIXTAP_BUILD"
+ninja -C "$SIXTAP_BUILD" all bare
 if [ -z "${SIXTAP_NO_INSTALL:-}" ]; then
     tests/bench/peers.sh "$BENCH_PEERS" || echo "run.sh: no new wireguard-go; its driver will report that" >&2
 fi

@@ -235,7 +235,8 @@ static uint16_t inet_sum(const uint8_t *p, size_t n)
     return htons((uint16_t)~s);
 }
 
-/* The next message of @fd; @at: when the kernel had it, CLOCK_REALTIME. Return: octets, -1: none. */
+/* The next message of @fd; @at: when the kernel had it, CLOCK_REALTIME. Return: octets, -1: none.
+ */
 static ssize_t receive_at(int fd, uint8_t *p, size_t len, struct timespec *at)
 {
     union {
@@ -243,7 +244,9 @@ static ssize_t receive_at(int fd, uint8_t *p, size_t len, struct timespec *at)
         uint8_t b[CMSG_SPACE(sizeof(struct timespec))];
     } ctl;
     struct iovec v = { p, len };
-    struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = ctl.b, .msg_controllen = sizeof ctl.b };
+    struct msghdr mh = {
+        .msg_iov = &v, .msg_iovlen = 1, .msg_control = ctl.b, .msg_controllen = sizeof ctl.b
+    };
     ssize_t n = recvmsg(fd, &mh, MSG_DONTWAIT);
     struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&mh);
 
@@ -254,8 +257,8 @@ static ssize_t receive_at(int fd, uint8_t *p, size_t len, struct timespec *at)
     return n;
 }
 
-/* When an echo arrived says the kernel, as with iputils' ping: how long this process waits for a CPU is no part of its
- * way. */
+/* When an echo arrived says the kernel, as with iputils' ping: how long this process waits for a
+ * CPU is no part of its way. */
 static int cmd_ping(int argc, char **argv)
 {
     struct addrinfo *ai = resolve(argv[2], NULL, SOCK_RAW);

@@ -174,13 +174,23 @@ def rival(doc, name, against, key, better):
     return best(s, names, key, better)
 
 
-def bar_row(doc, name, bar):
-    short, against, how, bound, stretch = bar
-    _, key, head, div, _, better = next(c for c in SHORT if c[0] == short)
+def reached(doc, name, bar):
+    """(figure of @name as the bar counts, whose it is divided by); None when something was not measured."""
+    short, against, *_ = bar
+    _, key, _, div, _, better = next(c for c in SHORT if c[0] == short)
     v, r = median(doc["summary"], name, key), rival(doc, name, against, key, better)
     if v is None or not r or not r[0]:
         return None
-    x = v / div if against == "absolute" else v / r[0]
+    return (v / div if against == "absolute" else v / r[0]), r[1]
+
+
+def bar_row(doc, name, bar):
+    short, against, how, bound, stretch = bar
+    head = next(c for c in SHORT if c[0] == short)[2]
+    got, least = reached(doc, name, bar), reached(doc, "bare", bar)
+    if not got:
+        return None
+    x, whose = got
 
     def holds(b):
         return x >= b if how == ">=" else x <= b
@@ -192,12 +202,13 @@ def bar_row(doc, name, bar):
     if stretch is not None:
         verdict.append("stretch %s %s%g %s" % (sign, unit, stretch, "met" if holds(stretch) else "missed"))
     wanted = "%s %s%g" % (sign, unit, bound) if bound is not None else "–"
-    return "| %s | %s | %s | %s | %s%.2f | %s |" % (
-        name, head, "of " + r[1] if r[1] else "itself", wanted, unit, x, "; ".join(verdict))
+    return "| %s | %s | %s | %s | %s%.2f | %s | %s |" % (
+        name, head, "of " + whose if whose else "itself", wanted, unit, x, "; ".join(verdict),
+        "%s%.2f" % (unit, least[0]) if least else "–")
 
 
 def bars(doc):
-    o = ["| system | measure | against | wanted | reached | |", "|---|---|---|---|--:|---|"]
+    o = ["| system | measure | against | wanted | reached | | `bare` reaches |", "|---|---|---|---|--:|---|--:|"]
     for name in of_kind(doc["summary"], "sixtap"):
         o += filter(None, (bar_row(doc, name, b) for b in BARS[bool(doc["args"]["wire"])]))
     return o if len(o) > 2 else []

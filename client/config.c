@@ -9,6 +9,7 @@
 
 #include "client/config.h"
 #include "proto/host/yaml.h"
+#include "proto/mac.h"
 
 #define AT(field)  CONF_AT(struct client_config, field)
 #define AUX(field) .aux = offsetof(struct client_config, field)
@@ -242,6 +243,13 @@ static void check_host(struct conf *f, const struct client_config *c)
         if (conf_ok(f, c, netlink_only[i]) && c->configure != CONFIGURE_NETLINK)
             conf_problem(f, conf_mark_of(f, c, netlink_only[i]), "%s: only with configure: netlink",
                          netlink_only[i]);
+    for (unsigned i = 0; i < c->n_route; i++) {
+        char text[IP6_TEXT_LEN];
+        if (c->route[i].len && !ip6_routable(c->route[i]))
+            conf_problem(f, conf_mark_of(f, c, "routes"),
+                         "routes: %s/%u cannot be routed; allowed: global or unique local prefixes",
+                         ip6_text(text, c->route[i].addr), c->route[i].len);
+    }
     if (conf_ok(f, c, "table") && c->table == 255)
         conf_problem(f, conf_mark_of(f, c, "table"), "table: 255 is the kernel's table local");
     if (c->lan[0] && c->configure == CONFIGURE_NONE)

@@ -43,6 +43,7 @@ struct client_engine {
     struct device_want want;
     struct settings settings; /* of the last confirmed login or settings message */
     uint32_t settings_serial; /* bumped when they may have changed */
+    bool settings_refused;    /* the last settings message was, and that has been told */
     mono_ns hold_until;       /* HELD: when the device is taken down */
     mono_ns carrier_at;       /* carrier comes on then at the latest; NEVER nothing waits */
     mono_ns withdraw_at;      /* carrier goes off then (after the last RA); NEVER */

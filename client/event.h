@@ -35,6 +35,7 @@ enum event_level {
     X(REKEYED, DEBUG, "rekeyed")          /* new keys, same member */                              \
     X(MAC_CHANGED, INFO, "mac_changed")   /* mac: the new one */                                   \
     X(SETTINGS_CHANGED, INFO, "settings_changed") /* addresses, prefixes or routes */              \
+    X(SETTINGS_REFUSED, WARN, "settings_refused") /* ep router: those of a live member stay */     \
     X(CARRIER, INFO, "carrier")                   /* a 1 on, 0 off */                              \
     X(MTU, INFO, "mtu")                           /* a inner MTU, b most it could be */            \
     X(FRAGMENT, WARN, "fragment")         /* a 1 large DATA travels in fragments, 0 no more */     \

@@ -660,8 +660,8 @@ static void open_control(struct io *io)
 {
     int err = control_open(&io->control, io->loop.ev, io->conf->control, on_control, io);
     if (err)
-        log_warn("no control socket %s: %s; status will not work", io->conf->control,
-                 strerror(-err));
+        log_warn("no control socket %s: %s; status will not work%s", io->conf->control,
+                 strerror(-err), control_advice(io->conf->control, err));
 }
 
 /* Sockets are opened again for as long as the client lives, so a low `port:` needs its capability;

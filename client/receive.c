@@ -71,8 +71,13 @@ static void new_settings(struct client_engine *e, const struct turn *t, const st
 
     if (!wire_get_settings(c->body, c->body_len, &s) || s.verdict != VERDICT_OK) {
         turn_drop(t, DROP_CONTROL, 1);
+        if (!e->settings_refused) /* said once, however often the router repeats them */
+            turn_event(t, (struct client_event){ .kind = EVENT_SETTINGS_REFUSED,
+                                                 .ep = client_engine_towards(e) });
+        e->settings_refused = true;
         return;
     }
+    e->settings_refused = false;
     e->settings = s;
     member_settings(e, t);
     pmtu_recap(&e->pmtu, pmtu_cap(e->tunnel.outer_mtu, e->cfg->mtu, s.mtu_max), t->now);

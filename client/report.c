@@ -83,7 +83,9 @@ static void report_logged_in(const struct client_engine *e, const struct client_
     char mac[MAC_TEXT_LEN], a[IP6_TEXT_LEN];
     const struct device_want *w = client_engine_want(e);
 
-    log_info("logged in after %u ms: seen as %s, MAC %s, address %s", ev->a, ep,
+    bool several = e->cfg->n_routers > 1;
+    log_info("logged in after %u ms%s%s: seen as %s, MAC %s, address %s", ev->a,
+             several ? " at " : "", several ? e->cfg->router[e->tunnel.which].host : "", ep,
              mac_text(mac, ev->mac),
              w->n_address ? ip6_text(a, w->address[0].addr) : "from router advertisements");
 }
@@ -102,7 +104,9 @@ static bool report_answer(const struct client_config *c, const struct client_eve
         log_warn("the router at %s answered, but psk/join_secret or router_key is wrong", ep);
         return true;
     case EVENT_REPLY_MALFORMED:
-        log_warn("the router at %s answered with something this version does not understand", ep);
+        log_warn("the router at %s answered with settings that this version does not take: it is "
+                 "newer, or its configuration holds what no client can use",
+                 ep);
         return true;
     case EVENT_MAC_TAKEN:
         log_info("MAC %s of endpoint %s is taken; coming from another port (%u)",
@@ -152,6 +156,11 @@ void report_event(const struct client_config *c, const struct client_engine *e,
         return;
     case EVENT_SETTINGS_CHANGED:
         log_info("the router changed addresses, prefixes or routes");
+        return;
+    case EVENT_SETTINGS_REFUSED:
+        log_warn("the router at %s sent settings that this version does not take; those it had "
+                 "stay in force",
+                 ep);
         return;
     case EVENT_CARRIER:
         log_info(ev->a ? "device %s is up" : "device %s has no carrier", c->device);

@@ -177,6 +177,21 @@ bool ip6_in(struct ip6 a, struct prefix p)
     return ip6_eq(ip6_mask(a, p.len), ip6_mask(p.addr, p.len));
 }
 
+bool ip6_routable(struct prefix p)
+{
+    static const struct prefix none[] = {
+        { .addr = { { 0xFF } }, .len = 8 },
+        { .addr = { { 0xFE, 0x80 } }, .len = 10 },
+        { .len = 127 }, /* :: and ::1 */
+        { .addr = { { [10] = 0xFF, [11] = 0xFF } }, .len = 96 },
+    };
+
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        if (p.len >= none[i].len && ip6_in(p.addr, none[i]))
+            return false;
+    return true;
+}
+
 struct ip6 ip6_mask(struct ip6 a, unsigned len)
 {
     for (unsigned i = 0; i < IP6_LEN; i++) {

@@ -83,6 +83,11 @@ bool ip6_is_v4mapped(struct ip6 a);
 /* ip6_in() - does @a lie in @p? */
 bool ip6_in(struct ip6 a, struct prefix p);
 
+/* ip6_routable() - is there an address in @p that a route can lead to? Not in what lies wholly
+ * inside multicast, link-local, loopback, unspecified or v4-mapped addresses (RFC 4291 2.4, 2.5).
+ */
+bool ip6_routable(struct prefix p);
+
 /* ip6_mask() - @a with all bits behind @len cleared */
 struct ip6 ip6_mask(struct ip6 a, unsigned len);
 

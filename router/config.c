@@ -131,7 +131,9 @@ static const struct conf_key router_keys[] = {
       .unit = "s", .def = "20",
       .help = "how often an idle client is heard; three times this long in silence ends it" },
     { "multicast", CONF_BOOL, AT(multicast), .def = "false",
-      .help = "multicast between clients, to those who listen (MLD), limited per client" },
+      .help =
+          "multicast between clients, to those who listen (MLD), limited per client; a client's "
+          "own firewall: still drops what its allow: does not name" },
     { "isolate", CONF_BOOL, AT(isolate), .def = "false",
       .help = "clients reach the router and its uplink, but not one another" },
     { "log_endpoints", CONF_BOOL, AT(log_endpoints), .def = "true",
@@ -310,6 +312,32 @@ static void check_address(struct conf *f, const struct router_config *c)
                      text, prefix, c->prefix.len);
 }
 
+/* What clients would refuse to take (wire_settings.c), or could never use. */
+static void check_routes(struct conf *f, const struct router_config *c)
+{
+    char text[IP6_TEXT_LEN], link[IP6_TEXT_LEN];
+    struct conf_mark at = conf_mark_of(f, c, "routes");
+    bool prefix_known = conf_ok(f, c, "prefix");
+
+    ip6_text(link, c->prefix.addr);
+    for (unsigned i = 0; i < c->n_routes; i++) {
+        const struct prefix *p = &c->routes[i];
+        if (p->len == 0)
+            continue; /* what stood there was refused */
+        ip6_text(text, p->addr);
+        if (!ip6_routable(*p))
+            conf_problem(f, at,
+                         "routes: %s/%u cannot be routed; allowed: global or unique local "
+                         "prefixes",
+                         text, p->len);
+        else if (prefix_known && p->len >= c->prefix.len && ip6_in(p->addr, c->prefix))
+            conf_problem(f, at,
+                         "routes: %s/%u lies in prefix %s/%u, which is the link of all clients; "
+                         "allowed: prefixes outside it",
+                         text, p->len, link, c->prefix.len);
+    }
+}
+
 static void check_access(struct conf *f, const struct router_config *c)
 {
     static const char *const join[] = { "join_secret", "join_secret_file", NULL };
@@ -447,6 +475,7 @@ static void check(struct conf *f, const struct router_config *c)
     check_addresses(f, c);
     check_prefix(f, c);
     check_address(f, c);
+    check_routes(f, c);
     check_access(f, c);
     check_advertise(f, c);
     check_clients(f, c);

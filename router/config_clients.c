@@ -81,7 +81,7 @@ static void check_delegate(struct conf *f, const struct router_config *c,
         if (p->len < DELEGATE_MIN || p->len > DELEGATE_MAX)
             conf_problem(f, at, "clients.delegate: %s; allowed: lengths of %u to %u", text,
                          DELEGATE_MIN, DELEGATE_MAX);
-        else if (p->addr.b[0] == 0xFF || ip6_is_link_local(p->addr) || p->addr.b[0] == 0)
+        else if (!ip6_routable(*p) || p->addr.b[0] == 0)
             conf_problem(f, at,
                          "clients.delegate: %s cannot be routed; allowed: global or unique "
                          "local prefixes",

@@ -440,8 +440,9 @@ static void open_control(struct io *io)
 
     if (err)
         log_warn("no control socket %s: %s; status, reload, invite and revoke will not reach this "
-                 "router, SIGHUP will: kill -HUP %d",
-                 io->conf->control, strerror(-err), (int)getpid());
+                 "router, SIGHUP will: kill -HUP %d%s",
+                 io->conf->control, strerror(-err), (int)getpid(),
+                 control_advice(io->conf->control, err));
     err = running_mark(&io->running, io->path);
     if (err)
         log_info("no mark that a router runs with %s: %s", io->path, strerror(-err));

@@ -311,6 +311,14 @@ static int listen_on(struct control_server *s)
     return listen(s->fd, (int)CONTROL_CONNECTIONS) < 0 ? -errno : 0;
 }
 
+const char *control_advice(const char *name, int err)
+{
+    if (err != -EADDRINUSE || name[0] != '@')
+        return "";
+    return ". Any program can hold such a name; control: PATH in a folder of root's cannot be "
+           "taken";
+}
+
 int control_open(struct control_server **ret, struct ev_loop *ev, const char *name,
                  control_answer_fn answer, void *ctx)
 {

@@ -37,6 +37,10 @@ typedef struct json_object *(*control_answer_fn)(void *ctx, const char *cmd,
 int control_open(struct control_server **ret, struct ev_loop *ev, const char *name,
                  control_answer_fn answer, void *ctx);
 
+/* control_advice() - what to do about @err of control_open(@name); "" when there is nothing to say
+ */
+const char *control_advice(const char *name, int err);
+
 /* control_close() - drop connections, stop listening, remove the socket file; NULL is fine */
 void control_close(struct control_server *s);
 

@@ -303,7 +303,8 @@ static bool take_ip6(const struct conf_key *key, const struct scalar *in, uint8_
     struct in6_addr a;
     if (inet_pton(AF_INET6, in->text, &a) != 1)
         return refuse_word(why, key, in->text, "is not an IPv6 address");
-    if (a.s6_addr[0] == 0xff || IN6_IS_ADDR_UNSPECIFIED(&a))
+    if (IN6_IS_ADDR_MULTICAST(&a) || IN6_IS_ADDR_UNSPECIFIED(&a) || IN6_IS_ADDR_LOOPBACK(&a) ||
+        IN6_IS_ADDR_V4MAPPED(&a))
         return refuse_word(why, key, in->text, "is not the address of a host");
     memcpy(at, &a, sizeof(a));
     return true;

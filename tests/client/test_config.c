@@ -140,6 +140,11 @@ static const struct refusal refusals[] = {
     { BASE "configure: ra\ntable: 100\nroutes: [ '2001:db8:7::/48' ]\n",
       "client.yaml:5:8: table: only with configure: netlink\n"
       "client.yaml:6:9: routes: only with configure: netlink\n" },
+    { BASE "routes: [ 'fd00::/8', 'ff02::/16', '::1/128' ]\n",
+      "client.yaml:4:9: routes: ff02::/16 cannot be routed; allowed: global or unique local "
+      "prefixes\n"
+      "client.yaml:4:9: routes: ::1/128 cannot be routed; allowed: global or unique local "
+      "prefixes\n" },
     { BASE "routes: [ '2001:db8:7::1/48' ]\n",
       "client.yaml:4:11: routes: host bits set in 2001:db8:7::1/48; did you mean "
       "2001:db8:7::/48?\n" },

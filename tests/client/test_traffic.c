@@ -439,6 +439,38 @@ static void test_settings(void **state)
     world_free(&w);
 }
 
+/* Settings that make no sense change nothing, and are complained of once. */
+static void test_settings_refused(void **state)
+{
+    static struct world w;
+    uint8_t body[SETTINGS_MAX];
+    bool partial;
+    (void)state;
+
+    world_init(&w);
+    world_login(&w);
+    uint32_t serial = client_engine_want(&w.e)->serial;
+    for (unsigned round = 1; round <= 2; round++) {
+        struct settings s = w.r.settings;
+        s.seen = w.e.settings.seen;
+        s.dns[0] = (struct ip6){ { [15] = 1 } };
+        s.n_dns = 1;
+        struct control c = { .type = TLV_SETTINGS, .body = body };
+        c.body_len = (uint16_t)wire_put_settings(body, sizeof(body), &s, &partial);
+        for (unsigned i = 0; i < 3; i++)
+            router_control(&w, &c, 0);
+        world_run(&w, time_ms(100));
+        assert_int_equal(world_count(&w, EVENT_SETTINGS_REFUSED), round);
+        assert_int_equal(client_engine_want(&w.e)->serial, serial);
+        assert_int_equal(w.e.settings.n_dns, w.r.settings.n_dns);
+        s.n_dns = 0; /* good ones: a complaint may come again */
+        c.body_len = (uint16_t)wire_put_settings(body, sizeof(body), &s, &partial);
+        router_control(&w, &c, 0);
+        world_run(&w, time_ms(100));
+    }
+    world_free(&w);
+}
+
 static void test_events(void **state)
 {
     struct events es = { 0 };
@@ -469,7 +501,8 @@ int main(void)
         cmocka_unit_test(test_up_next),  cmocka_unit_test(test_down_next),
         cmocka_unit_test(test_through),  cmocka_unit_test(test_burst),
         cmocka_unit_test(test_hostile),  cmocka_unit_test(test_control),
-        cmocka_unit_test(test_settings), cmocka_unit_test(test_events),
+        cmocka_unit_test(test_settings), cmocka_unit_test(test_settings_refused),
+        cmocka_unit_test(test_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,6 +250,11 @@ static const struct refusal refusals[] = {
     { "address: ff02::1\n", 0,
       "t.yaml:1:10: address: \"ff02::1\" is not the address of a host; allowed: an IPv6 "
       "address\n" },
+    { "address: ::1\n", 0,
+      "t.yaml:1:10: address: \"::1\" is not the address of a host; allowed: an IPv6 address\n" },
+    { "address: ::ffff:192.0.2.1\n", 0,
+      "t.yaml:1:10: address: \"::ffff:192.0.2.1\" is not the address of a host; allowed: an IPv6 "
+      "address\n" },
     { "dns: ['2001:db8::1', 8.8.8.8]\n", 0,
       "t.yaml:1:22: dns: \"8.8.8.8\" is not an IPv6 address; allowed: a list of at most 2 IPv6 "
       "addresses\n" },

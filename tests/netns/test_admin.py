@@ -324,7 +324,7 @@ def test_a_router_without_its_control_socket():
         router = lab.router(clients=["b"], start=False)
         listed(lab, "a")
         router.start()
-        router.wait_log("no control socket @sixtap-router-sixtap0: .*kill -HUP")
+        router.wait_log("no control socket @sixtap-router-sixtap0: .*kill -HUP .*control: PATH")
         router.wait_log("own address")
         squatter.close()
         got = admin(lab, "revoke", "a", "-c", router.conf, check=False)

@@ -366,6 +366,44 @@ static void test_ip6_predicates(void **state)
     }
 }
 
+static void test_ip6_routable(void **state)
+{
+    static const struct {
+        const char *addr;
+        uint8_t len;
+        bool routable;
+    } rows[] = {
+        { "ff00::", 8, false },
+        { "ff02::", 16, false },
+        { "ff02::1", 128, false },
+        { "fe80::", 10, false },
+        { "fe80::", 64, false },
+        { "febf::", 16, false },
+        { "::1", 128, false },
+        { "::", 128, false },
+        { "::", 127, false },
+        { "::ffff:0:0", 96, false },
+        { "::ffff:c000:201", 128, false },
+        { "::", 1, true },
+        { "8000::", 1, true },
+        { "fe00::", 7, true },
+        { "fe80::", 9, true },
+        { "fec0::", 10, true },
+        { "fc00::", 7, true },
+        { "2000::", 3, true },
+        { "2001:db8::", 32, true },
+        { "64:ff9b::", 96, true },
+        { "::", 126, true },
+        { "::2", 128, true },
+        { "::ffff:0:0", 95, true },
+        { "::", 0, true },
+    };
+    (void)state;
+    for (size_t i = 0; i < N(rows); i++)
+        if (ip6_routable(prefix(rows[i].addr, rows[i].len)) != rows[i].routable)
+            fail_msg("%s/%u", rows[i].addr, rows[i].len);
+}
+
 /* All lengths and all single-bit differences. */
 static void test_ip6_mask(void **state)
 {
@@ -428,8 +466,8 @@ int main(void)
         cmocka_unit_test(test_mac_assigned),   cmocka_unit_test(test_mac_eui64),
         cmocka_unit_test(test_mac_groups),     cmocka_unit_test(test_iid_allowed),
         cmocka_unit_test(test_iid_stable),     cmocka_unit_test(test_iid_inputs),
-        cmocka_unit_test(test_ip6_predicates), cmocka_unit_test(test_ip6_mask),
-        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_ip6_predicates), cmocka_unit_test(test_ip6_routable),
+        cmocka_unit_test(test_ip6_mask),       cmocka_unit_test(test_text),
     };
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
 }

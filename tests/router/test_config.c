@@ -16,6 +16,7 @@
 #include "proto/host/secret.h"
 #include "proto/host/yaml.h"
 #include "proto/mac.h"
+#include "proto/wire.h"
 #include "router/config.h"
 
 /* A directory with router.key (private key: 7, 7, ...), loose.key (the same, readable by others).
@@ -244,6 +245,20 @@ static const struct refused refusals[] = {
       "(44 characters, the last one =), made by `keygen --psk` (a passphrase could be guessed)\n" },
     { BASE "multicast: maybe\n" ALICE,
       "router.yaml:3:12: multicast: \"maybe\" is not a truth value; allowed: true or false\n" },
+    { BASE "routes: [ 'ff00::/8', '::/1', 'fe80::/64' ]\n" ALICE,
+      "router.yaml:3:9: routes: ff00::/8 cannot be routed; allowed: global or unique local "
+      "prefixes\n"
+      "router.yaml:3:9: routes: fe80::/64 cannot be routed; allowed: global or unique local "
+      "prefixes\n" },
+    { BASE "prefix: 2001:db8:1::/64\nroutes: [ '2001:db8::/32', '2001:db8:1::/72', "
+           "'2001:db8:1::/64' ]\n" ALICE,
+      "router.yaml:4:9: routes: 2001:db8:1::/72 lies in prefix 2001:db8:1::/64, which is the link "
+      "of all clients; allowed: prefixes outside it\n"
+      "router.yaml:4:9: routes: 2001:db8:1::/64 lies in prefix 2001:db8:1::/64, which is the link "
+      "of all clients; allowed: prefixes outside it\n" },
+    { BASE "dns: [ '2001:db8::53', '::1' ]\n" ALICE,
+      "router.yaml:3:24: dns: \"::1\" is not the address of a host; allowed: a list of at most 4 "
+      "IPv6 addresses\n" },
     { BASE "routes: [2001:db8:5::1/48]\n" ALICE,
       "router.yaml:3:10: routes: host bits set in 2001:db8:5::1/48; did you mean "
       "2001:db8:5::/48?\n" },
@@ -256,9 +271,10 @@ static const struct refused refusals[] = {
       "router.yaml:3:12: keepalive: \"4\" is out of range; allowed: 5..120 s\n" },
     { BASE "limits: { members: 0 }\n" ALICE,
       "router.yaml:3:20: limits.members: \"0\" is out of range; allowed: 1..1000000\n" },
-    { BASE "dns: ['::1', ff02::1]\n" ALICE, "router.yaml:3:14: dns: \"ff02::1\" is not the address "
-                                            "of a host; allowed: a list of at most 4 IPv6 "
-                                            "addresses\n" },
+    { BASE "dns: ['fe80::1', ff02::1]\n" ALICE,
+      "router.yaml:3:18: dns: \"ff02::1\" is not the address "
+      "of a host; allowed: a list of at most 4 IPv6 "
+      "addresses\n" },
     { BASE "clients: &a\n  - { name: alice, public_key: $ALICE }\n",
       "router.yaml:3:10: anchor (&); anchors and aliases are not taken\n" },
     { BASE "prefx: 2001:db8::/64\n" ALICE,
@@ -415,6 +431,62 @@ static void every_key_arrives(void **state)
     router_config_free(&c);
     free(out);
     free(text);
+}
+
+/* Return: is a file with @line accepted? Clients must be able to take what it makes them be told.
+ */
+static bool accepted(const char *line)
+{
+    struct router_config c = { 0 };
+    char text[300];
+    int problems;
+
+    snprintf(text, sizeof(text), BASE "access: open\neveryone: true\n%s\n", line);
+    free(read_text(text, &c, &problems));
+    if (problems == 0) {
+        struct settings s = { .verdict = VERDICT_BUSY,
+                              .n_dns = (uint8_t)c.n_dns,
+                              .n_route = (uint8_t)c.n_routes };
+        struct settings got;
+        uint8_t out[SETTINGS_MAX];
+        bool partial;
+        memcpy(s.dns, c.dns, sizeof(s.dns[0]) * c.n_dns);
+        memcpy(s.route, c.routes, sizeof(s.route[0]) * c.n_routes);
+        size_t n = wire_put_settings(out, sizeof(out), &s, &partial);
+        if (partial || !wire_get_settings(out, n, &got))
+            fail_msg("%s", line);
+    }
+    router_config_free(&c);
+    return problems == 0;
+}
+
+/* Settings that clients refuse would keep all of them out. */
+static void clients_take_what_is_accepted(void **state)
+{
+    static const char *const address[] = {
+        "::",      "::1",     "::2",           "::ffff:192.0.2.1", "64:ff9b::1", "100::1",
+        "fe80::1", "fec0::1", "fd00::1",       "ff02::1",          "ff0e::1",    "2001:db8::53",
+        "1::1",    "fe00::1", "2001:db8:1::5", "ffff::1",          "feff::1",    "8000::1",
+    };
+    static const char *const prefix[] = {
+        "::/1",      "8000::/1",      "fe00::/7",     "ff00::/8", "ff02::/16", "fe80::/10",
+        "fe80::/64", "::1/128",       "::/128",       "::/96",    "fc00::/7",  "2000::/3",
+        "f000::/4",  "::ffff:0:0/96", "64:ff9b::/96", "1::/16",   "ff80::/9",  "2001:db8::/128",
+    };
+    unsigned dns = 0, routes = 0;
+    char line[100];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(address) / sizeof(address[0]); i++) {
+        snprintf(line, sizeof(line), "dns: [ '%s' ]", address[i]);
+        dns += accepted(line);
+    }
+    for (size_t i = 0; i < sizeof(prefix) / sizeof(prefix[0]); i++) {
+        snprintf(line, sizeof(line), "routes: [ '%s' ]", prefix[i]);
+        routes += accepted(line);
+    }
+    assert_int_equal(dns, 12);    /* not ::, ::1, the mapped one and three of multicast */
+    assert_int_equal(routes, 10); /* not three of multicast, two of fe80::/10, :: and ::1, mapped */
 }
 
 /* R16, R19: RFC 4861 6.2.1 with the bounds of RFC 8319 */
@@ -906,6 +978,7 @@ int main(void)
         cmocka_unit_test(key_files_are_looked_at),
         cmocka_unit_test(minimal_form),
         cmocka_unit_test(every_key_arrives),
+        cmocka_unit_test(clients_take_what_is_accepted),
         cmocka_unit_test(R16_R19_advertise),
         cmocka_unit_test(prefix_is_derived),
         cmocka_unit_test(warnings_do_not_count),

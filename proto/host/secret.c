@@ -81,6 +81,9 @@ int key_from_fd(int fd, const char *name, uint8_t *key, char *err, size_t err_le
         rc = refuse((int)n, err, err_len, name, strerror((int)-n));
     else if (n == 0)
         rc = refuse(-ENODATA, err, err_len, name, "empty; a key is made with `keygen`");
+    else if (memchr(buf, '\r', (size_t)n))
+        rc = refuse(-EBADMSG, err, err_len, name,
+                    "a carriage return in it; save it with the line ends of Unix");
     else if (n == READ_MAX || memchr(buf, '\n', len))
         rc = refuse(-EBADMSG, err, err_len, name, "more than the one line of a key");
     else if (len < TEXT_LEN)

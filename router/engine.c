@@ -622,6 +622,19 @@ bool router_engine_reach(struct router_engine *re, struct reachable *ret)
     return true;
 }
 
+bool router_engine_listed_prefixes(struct router_engine *re, struct reachable *ret)
+{
+    uint32_t place = roster_next_changed(&re->roster);
+
+    if (place == TABLE_NONE)
+        return false;
+    const struct router_client *c = roster_client(&re->roster, place);
+    *ret = (struct reachable){ .slot = place };
+    for (unsigned i = 0; c && i < c->n_delegate; i++)
+        ret->prefix[ret->n++] = c->delegate[i];
+    return true;
+}
+
 bool router_engine_shunned(struct router_engine *re, const struct shun **ret)
 {
     *ret = &re->shun;

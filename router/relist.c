@@ -47,17 +47,6 @@ static bool same_address(const struct router_client *a, const struct router_clie
     return a->has_address == b->has_address && ip6_eq(a->address, b->address);
 }
 
-static bool same_prefixes(const struct router_client *a, const struct router_client *b)
-{
-    if (a->n_delegate != b->n_delegate)
-        return false;
-    for (unsigned i = 0; i < a->n_delegate; i++) {
-        if (!prefix_eq(a->delegate[i], b->delegate[i]))
-            return false;
-    }
-    return true;
-}
-
 /* Room for a member that leaves, with its goodbye. */
 static bool room_to_leave(const struct router_engine *re)
 {
@@ -104,7 +93,7 @@ static void change(struct router_engine *re, uint32_t place, const struct router
                    const struct router_client *new, mono_ns now, struct out *out)
 {
     bool psk = !same_psk(old, new), address = !same_address(old, new);
-    bool prefixes = !same_prefixes(old, new);
+    bool prefixes = !roster_same_prefixes(old, new);
     struct member *m;
 
     if (psk)

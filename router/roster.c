@@ -8,6 +8,8 @@
 
 #include "router/carve.h"
 
+#define CHANGED_END UINT32_MAX
+
 uint32_t roster_room(const struct router_config *c)
 {
     uint32_t n = 2 * c->n_clients;
@@ -35,6 +37,7 @@ void roster_init(struct roster *r, void *mem, const struct router_config *c,
 
     memset(r, 0, sizeof(*r));
     r->n_max = r->n_free = n;
+    r->changed_first = r->changed_last = TABLE_NONE;
     r->p = carve(&p, n * sizeof(*r->p));
     r->free_place = carve(&p, n * sizeof(*r->free_place));
     table_init(&r->by_key, carve(&p, table_bytes(n, KEY_LEN)), n, KEY_LEN, hash_key);
@@ -59,6 +62,47 @@ const char *roster_name(const struct roster *r, uint32_t place)
     return place < r->high && r->p[place].c.name[0] ? r->p[place].c.name : NULL;
 }
 
+/* ---- places that changed: 0 not queued, the next place + 1, or CHANGED_END ---- */
+
+static void changed(struct roster *r, uint32_t place)
+{
+    if (r->p[place].changed)
+        return;
+    r->p[place].changed = CHANGED_END;
+    if (r->changed_last == TABLE_NONE)
+        r->changed_first = place;
+    else
+        r->p[r->changed_last].changed = place + 1;
+    r->changed_last = place;
+}
+
+uint32_t roster_next_changed(struct roster *r)
+{
+    uint32_t place = r->changed_first;
+
+    if (place == TABLE_NONE)
+        return TABLE_NONE;
+    uint32_t next = r->p[place].changed;
+    r->p[place].changed = 0;
+    r->changed_first = next == CHANGED_END ? TABLE_NONE : next - 1;
+    if (r->changed_first == TABLE_NONE)
+        r->changed_last = TABLE_NONE;
+    return place;
+}
+
+/* ---- clients that come, change and go ---- */
+
+bool roster_same_prefixes(const struct router_client *a, const struct router_client *b)
+{
+    if (a->n_delegate != b->n_delegate)
+        return false;
+    for (unsigned i = 0; i < a->n_delegate; i++) {
+        if (!prefix_eq(a->delegate[i], b->delegate[i]))
+            return false;
+    }
+    return true;
+}
+
 uint32_t roster_add(struct roster *r, const struct router_client *c)
 {
     if (r->n_free == 0 || roster_find(r, c->public_key) != TABLE_NONE)
@@ -69,13 +113,20 @@ uint32_t roster_add(struct roster *r, const struct router_client *c)
     r->n_free--;
     if (place >= r->high)
         r->high = place + 1;
-    r->p[place] = (struct listed){ .used = true, .c = *c };
+    r->p[place].used = true;
+    r->p[place].c = *c;
+    if (c->n_delegate)
+        changed(r, place);
     return place;
 }
 
 void roster_change(struct roster *r, uint32_t place, const struct router_client *c)
 {
+    bool same = roster_same_prefixes(&r->p[place].c, c);
+
     r->p[place].c = *c;
+    if (!same)
+        changed(r, place);
 }
 
 void roster_remove(struct roster *r, uint32_t place)
@@ -87,6 +138,8 @@ void roster_remove(struct roster *r, uint32_t place)
     sodium_memzero(l->c.psk, sizeof(l->c.psk));
     l->c.has_psk = false;
     l->used = false;
+    if (l->c.n_delegate)
+        changed(r, place);
     r->free_place[r->n_free++] = place;
 }
 

@@ -5,7 +5,8 @@
  * tentative keypair and a reserved address name their client by its place, so that clients come and
  * go without disturbing others. There is room for roster_room() clients; nothing is allocated
  * later. A place that became free keeps its name until it is used again, so that the log can still
- * say who left.
+ * say who left. Places whose delegated prefixes changed queue up for whoever tells the host's
+ * kernel of them.
  */
 #ifndef SIXTAP_ROUTER_ROSTER_H
 #define SIXTAP_ROUTER_ROSTER_H
@@ -15,6 +16,7 @@
 
 struct listed {
     bool used;
+    uint32_t changed;       /* of the place, whoever has it: see roster_next_changed() */
     struct router_client c; /* keys are wiped when it is not used, the name stays */
 };
 
@@ -23,6 +25,7 @@ struct roster {
     uint32_t *free_place; /* stack of free places */
     uint32_t n_free, n_max;
     uint32_t high; /* no place at or above it was ever used */
+    uint32_t changed_first, changed_last;
     struct table by_key;
 };
 
@@ -48,11 +51,18 @@ const char *roster_name(const struct roster *r, uint32_t place);
 /* roster_add() - a place for @c, copied; TABLE_NONE when there is no room or the key is listed */
 uint32_t roster_add(struct roster *r, const struct router_client *c);
 
-/* roster_change() - name and PSK of @place become those of @c, whose key is the same */
+/* roster_same_prefixes() - are they delegated the same, in the same order? */
+bool roster_same_prefixes(const struct router_client *a, const struct router_client *b);
+
+/* roster_change() - all that is said of @place is what @c says, whose key is the same */
 void roster_change(struct roster *r, uint32_t place, const struct router_client *c);
 
 /* roster_remove() - @place is free, its secret wiped */
 void roster_remove(struct roster *r, uint32_t place);
+
+/* roster_next_changed() - a place that was not given since its delegated prefixes became others, in
+ * the order of the changes; TABLE_NONE: there is none */
+uint32_t roster_next_changed(struct roster *r);
 
 /* roster_wipe() - forget every secret */
 void roster_wipe(struct roster *r);

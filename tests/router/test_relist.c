@@ -380,6 +380,71 @@ static void prefixes_changed(void **state)
     assert_true(reaches(&a, &b) && reaches(&b, &a));
 }
 
+/* ---- what the kernel is told of listed clients, on line or not ---- */
+
+#define PLACES 8u
+static struct reachable kernel[PLACES]; /* by place, as told last */
+
+static unsigned hear_listed(void)
+{
+    struct reachable to;
+    unsigned n = 0;
+
+    while (router_engine_listed_prefixes(rig.re, &to)) {
+        assert_true(to.slot < PLACES);
+        kernel[to.slot] = to;
+        n++;
+    }
+    return n;
+}
+
+static bool listed_with(uint32_t place, const struct prefix *want, unsigned n)
+{
+    bool same = kernel[place].n == n;
+
+    for (unsigned i = 0; same && i < n; i++)
+        same = prefix_eq(kernel[place].prefix[i], want[i]);
+    return same;
+}
+
+static void listed_prefixes(void **state)
+{
+    const struct prefix p[] = { { ip6_of("2001:db8:a::"), 48 }, { ip6_of("2001:db8:b::"), 48 } };
+    struct relist done;
+
+    (void)state;
+    memset(kernel, 0, sizeof(kernel));
+    memcpy(rig.clients[1].delegate, p, sizeof(p));
+    rig.clients[1].n_delegate = 2;
+    memcpy(list, rig.clients, sizeof(rig.clients));
+    rig_start(&rig);
+    assert_int_equal(hear_listed(), 1); /* nobody has ever logged in */
+    assert_true(listed_with(1, p, 2));
+    relist(&done);
+    assert_int_equal(hear_listed(), 0); /* the same once more */
+    list[1].n_delegate = 1;
+    list[0].n_delegate = 1;
+    list[0].delegate[0] = p[1];
+    relist(&done);
+    assert_int_equal(hear_listed(), 2);
+    assert_true(listed_with(0, p + 1, 1) && listed_with(1, p, 1));
+    snprintf(list[0].name, sizeof(list[0].name), "another");
+    relist(&done);
+    assert_int_equal(done.renamed, 1);
+    assert_int_equal(hear_listed(), 0);
+    assert_true(router_engine_revoke(rig.re, "another", NULL, rig.now, &rig.out) == 1);
+    assert_int_equal(hear_listed(), 1);
+    assert_true(listed_with(0, NULL, 0));
+    relist(&done); /* it is in the file still: added anew */
+    assert_int_equal(hear_listed(), 1);
+    assert_true(listed_with(0, p + 1, 1));
+    forget(1);
+    forget(0);
+    relist(&done);
+    assert_int_equal(hear_listed(), 2);
+    assert_true(listed_with(0, NULL, 0) && listed_with(1, NULL, 0));
+}
+
 static void listed_while_in(void **state) /* access: open; a member becomes a listed client */
 {
     struct relist done;
@@ -566,6 +631,7 @@ int main(void)
         ROW(R23_address_changed),
         ROW(addresses_swapped),
         ROW(prefixes_changed),
+        ROW(listed_prefixes),
         ROW(listed_while_in),
         ROW(no_room),
         ROW(many_members_leave),

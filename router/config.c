@@ -85,8 +85,8 @@ static const struct conf_key client_keys[] = {
     { "delegate", CONF_PREFIX_LIST, CLIENT_AT(delegate), CLIENT_AUX(n_delegate),
       .max = DELEGATED_PER_MEMBER, .def = "[]",
       .help =
-          "prefixes (/16 to /126) for the networks behind it, routed to it while it is on line; "
-          "the first ones of a router need a restart",
+          "prefixes (/16 to /126) for the networks behind it, routed to it while it is on line, "
+          "else unreachable; the first ones of a router need a restart",
       .live = true },
     { "psk", CONF_SECRET, CLIENT_AT(psk), CLIENT_AUX(has_psk),
       .help = "a secret shared with this client alone, in place of join_secret", .live = true },

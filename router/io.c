@@ -126,13 +126,15 @@ static bool room_for_a_call(const struct out *o)
            o->arena_len - o->arena_used >= ROUTER_ARENA;
 }
 
-/* The kernel hears of clients that came, went or have other prefixes. */
+/* The kernel hears of clients that came, went or have other prefixes, and of who is listed. */
 static void tell_kernel(struct io *io, mono_ns now)
 {
     struct reachable to;
 
     while (io->up.reach && router_engine_reach(io->re, &to))
         reach_set(io->up.reach, to.slot, to.prefix, to.n, now);
+    while (io->up.reach && router_engine_listed_prefixes(io->re, &to))
+        reach_list(io->up.reach, to.slot, to.prefix, to.n, now);
 }
 
 /* Floods of discovery end in the kernel, or, if it does not know how, in the engine. */
@@ -504,8 +506,10 @@ static int open_all(struct io *io)
         return err;
     uint8_t hash_key[16];
     entropy_draw(entropy_at(&io->entropy, io->started), hash_key, sizeof(hash_key));
-    if (uplink_open(io->conf, hash_key, &io->up))
+    if (uplink_open(io->conf, router_engine_room(io->re), hash_key, &io->up))
         return EX_OSERR;
+    tell_kernel(io, io->started);
+    uplink_sweep(&io->up);
     open_control(io);
     return give_up_the_rest(io->conf);
 }

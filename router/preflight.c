@@ -175,8 +175,8 @@ static void judge_delegated(struct judge *j, const struct router_client *m, cons
     if (w->has_gateway && ip6_in(w->gateway, *p)) {
         say(j, FINDING_WARN,
             "clients.delegate: %s/%u of %s holds %s, the gateway of this host at %s, which nobody "
-            "would reach while %s is on line; delegate what your provider routes to this host",
-            text, p->len, m->name, ip6_text(other, w->gateway), w->name, m->name);
+            "would reach; delegate what your provider routes to this host",
+            text, p->len, m->name, ip6_text(other, w->gateway), w->name);
         return;
     }
     for (unsigned i = 0; i < w->n_addr; i++) {

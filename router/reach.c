@@ -22,19 +22,34 @@ struct slot {
     uint8_t n;
 };
 
+/* Who has which prefixes; each has one holder, the one who set it last. */
+struct book {
+    struct table owner; /* {prefix, length} -> slot */
+    void *owner_mem;
+    struct slot *slot;
+};
+
 struct reach {
     struct reach_config c;
     struct prefix former; /* of the segment, before c.segment; len 0: there was none */
     struct nl *nl;
-    struct table owner; /* {prefix, length} -> slot that set it last */
-    void *owner_mem;
+    struct book there;                 /* members and what leads to them */
+    struct book listed;                /* clients and what is delegated to them, on line or not */
     char was_proxy[16], was_delay[16]; /* the WAN's settings before us; "": not changed */
     struct prefix gone[GONE_MAX];      /* routes others took away */
     unsigned n_gone;
     bool look;                    /* perhaps all of them */
     mono_ns mend_next, look_next; /* not before */
-    struct slot slot[];
 };
+
+uint32_t reach_metric(const char *device)
+{
+    uint32_t h = 2166136261u;
+
+    for (; *device; device++)
+        h = (h ^ (unsigned char)*device) * 16777619u;
+    return h | 0xff000000u;
+}
 
 static void key_of(uint8_t key[KEY_OCTETS], const struct prefix *p)
 {
@@ -53,6 +68,14 @@ static struct nl_route route_of(const struct reach *r, const struct prefix *p)
     return (struct nl_route){
         .dst = *p, .ifindex = r->c.tun, .protocol = ROUTE_PROTOCOL, .type = NL_UNICAST
     };
+}
+
+static struct nl_route dead_end(const char *device, const struct prefix *p)
+{
+    return (struct nl_route){ .dst = *p,
+                              .protocol = ROUTE_PROTOCOL,
+                              .type = NL_UNREACHABLE,
+                              .metric = reach_metric(device) };
 }
 
 static void complain(const char *what, const struct prefix *p, const char *why, mono_ns now)
@@ -109,52 +132,107 @@ static bool among(const struct prefix *p, const struct prefix *list, unsigned n)
     return false;
 }
 
-static bool is_owned(const struct reach *r, const struct prefix *p)
+static bool is_owned(const struct book *b, const struct prefix *p)
 {
     uint8_t key[KEY_OCTETS];
 
     key_of(key, p);
-    return table_find(&r->owner, key) != TABLE_NONE;
+    return table_find(&b->owner, key) != TABLE_NONE;
 }
 
-static void take(struct reach *r, uint32_t slot, const struct prefix *p, mono_ns now)
+/* One that is there already is what a killed router left. */
+static void end_here(struct reach *r, const struct prefix *p, mono_ns now)
+{
+    static struct log_limit limit = LOG_LIMIT(10, 10 * NS_PER_S);
+    struct nl_route route = dead_end(r->c.device, p);
+    char text[IP6_TEXT_LEN];
+
+    int err = nl_route_add(r->nl, &route);
+    if (err && err != -EEXIST)
+        log_limited(&limit, now, LOG_LEVEL_WARN,
+                    "cannot set an unreachable route to %s/%u: %s; what comes for it while its "
+                    "client is off line goes back where it came from",
+                    ip6_text(text, p->addr), p->len, nl_error(r->nl));
+}
+
+static void end_no_more(struct reach *r, const struct prefix *p)
+{
+    struct nl_route route = dead_end(r->c.device, p);
+
+    nl_route_del(r->nl, &route);
+}
+
+static void come(struct reach *r, const struct book *b, const struct prefix *p, mono_ns now)
+{
+    if (b == &r->listed)
+        end_here(r, p, now);
+    else
+        tell_kernel(r, p, now);
+}
+
+/* Somebody may have taken the unreachable route away, which nobody missed till now. */
+static void go(struct reach *r, const struct book *b, const struct prefix *p, mono_ns now)
+{
+    if (b == &r->listed) {
+        end_no_more(r, p);
+        return;
+    }
+    if (is_owned(&r->listed, p))
+        end_here(r, p, now);
+    untell_kernel(r, p);
+}
+
+static void take(struct reach *r, struct book *b, uint32_t slot, const struct prefix *p,
+                 mono_ns now)
 {
     uint8_t key[KEY_OCTETS];
-    bool known = is_owned(r, p);
+    bool known = is_owned(b, p);
 
     key_of(key, p);
-    if (!table_put(&r->owner, key, slot)) {
+    if (!table_put(&b->owner, key, slot)) {
         log_warn("no room for another prefix of a client");
         return;
     }
     if (!known)
-        tell_kernel(r, p, now);
+        come(r, b, p, now);
 }
 
-static void give_back(struct reach *r, uint32_t slot, const struct prefix *p)
+static void give_back(struct reach *r, struct book *b, uint32_t slot, const struct prefix *p,
+                      mono_ns now)
 {
     uint8_t key[KEY_OCTETS];
 
     key_of(key, p);
-    if (table_find(&r->owner, key) != slot)
+    if (table_find(&b->owner, key) != slot)
         return; /* it has passed to another */
-    table_del(&r->owner, key);
-    untell_kernel(r, p);
+    table_del(&b->owner, key);
+    go(r, b, p, now);
+}
+
+static void set(struct reach *r, struct book *b, uint32_t slot, const struct prefix *want,
+                unsigned n, mono_ns now)
+{
+    struct slot *s = &b->slot[slot];
+
+    for (unsigned i = 0; i < s->n; i++) {
+        if (!among(&s->has[i], want, n))
+            give_back(r, b, slot, &s->has[i], now);
+    }
+    for (unsigned i = 0; i < n; i++)
+        take(r, b, slot, &want[i], now);
+    if (n)
+        memcpy(s->has, want, n * sizeof(*want));
+    s->n = (uint8_t)n;
 }
 
 void reach_set(struct reach *r, uint32_t slot, const struct prefix *want, unsigned n, mono_ns now)
 {
-    struct slot *s = &r->slot[slot];
+    set(r, &r->there, slot, want, n, now);
+}
 
-    for (unsigned i = 0; i < s->n; i++) {
-        if (!among(&s->has[i], want, n))
-            give_back(r, slot, &s->has[i]);
-    }
-    for (unsigned i = 0; i < n; i++)
-        take(r, slot, &want[i], now);
-    if (n)
-        memcpy(s->has, want, n * sizeof(*want));
-    s->n = (uint8_t)n;
+void reach_list(struct reach *r, uint32_t place, const struct prefix *want, unsigned n, mono_ns now)
+{
+    set(r, &r->listed, place, want, n, now);
 }
 
 void reach_segment(struct reach *r, struct prefix segment)
@@ -170,7 +248,7 @@ static unsigned tell_all(struct reach *r, mono_ns now)
     uint32_t pos = 0;
     unsigned n = 0;
 
-    while (table_next(&r->owner, &pos, &key, NULL)) {
+    while (table_next(&r->there.owner, &pos, &key, NULL)) {
         struct prefix p = { .addr = ip6_load(key), .len = key[IP6_LEN] };
         n += tell_kernel(r, &p, now);
     }
@@ -186,7 +264,7 @@ void reach_again(struct reach *r, mono_ns now)
 
 void reach_gone(struct reach *r, const struct prefix *dst)
 {
-    if (dst && !is_owned(r, dst))
+    if (dst && !is_owned(&r->there, dst))
         return;
     if (dst && r->n_gone < GONE_MAX)
         r->gone[r->n_gone++] = *dst;
@@ -199,7 +277,7 @@ static unsigned mend_gone(struct reach *r, mono_ns now)
     unsigned n = 0;
 
     for (unsigned i = 0; i < r->n_gone; i++) {
-        if (is_owned(r, &r->gone[i])) /* its client may have left meanwhile */
+        if (is_owned(&r->there, &r->gone[i])) /* its client may have left meanwhile */
             n += tell_kernel(r, &r->gone[i], now);
     }
     r->n_gone = 0;
@@ -232,7 +310,7 @@ mono_ns reach_deadline(const struct reach *r)
 
 uint32_t reach_count(const struct reach *r)
 {
-    return table_count(&r->owner);
+    return table_count(&r->there.owner);
 }
 
 /* ---- start and end ---- */
@@ -295,19 +373,36 @@ static int open_wan(struct reach *r)
     return 0;
 }
 
+static int open_book(struct book *b, uint32_t slots, uint32_t entries, const uint8_t *hash_key)
+{
+    b->slot = calloc(slots + 1, sizeof(*b->slot));
+    b->owner_mem = malloc(table_bytes(entries, KEY_OCTETS));
+    if (!b->slot || !b->owner_mem)
+        return -ENOMEM;
+    table_init(&b->owner, b->owner_mem, entries, KEY_OCTETS, hash_key);
+    return 0;
+}
+
+static void close_book(struct book *b)
+{
+    free(b->slot);
+    free(b->owner_mem);
+}
+
 int reach_open(const struct reach_config *c, const uint8_t *hash_key, struct reach **ret)
 {
-    struct reach *r = calloc(1, sizeof(*r) + c->slots * sizeof(r->slot[0]));
+    struct reach *r = calloc(1, sizeof(*r));
 
     if (!r)
         return -ENOMEM;
     r->c = *c;
-    r->owner_mem = malloc(table_bytes(c->entries, KEY_OCTETS));
-    int err = r->owner_mem ? nl_open(&r->nl) : -ENOMEM;
-    if (!err) {
-        table_init(&r->owner, r->owner_mem, c->entries, KEY_OCTETS, hash_key);
-        err = c->wan ? open_wan(r) : 0;
-    }
+    int err = open_book(&r->there, c->slots, c->entries, hash_key);
+    if (!err)
+        err = open_book(&r->listed, c->listed, c->listed * DELEGATED_PER_MEMBER, hash_key);
+    if (!err)
+        err = nl_open(&r->nl);
+    if (!err && c->wan)
+        err = open_wan(r);
     if (err) {
         reach_close(r);
         return err;
@@ -316,24 +411,63 @@ int reach_open(const struct reach_config *c, const uint8_t *hash_key, struct rea
     return 0;
 }
 
-void reach_close(struct reach *r)
+void reach_sweep(const char *device, const struct reach *r)
 {
-    char proxy[64], delay[64];
+    const uint32_t metric = reach_metric(device);
+    struct nl_route *list = NULL;
+    struct nl *nl = NULL;
+    unsigned gone = 0;
+
+    if (nl_open(&nl))
+        return;
+    int n = nl_route_list(nl, 0, ROUTE_PROTOCOL, 0, NULL, 0);
+    if (n > 0)
+        list = calloc((unsigned)n, sizeof(*list));
+    int there = list ? nl_route_list(nl, 0, ROUTE_PROTOCOL, 0, list, (unsigned)n) : 0;
+    for (int i = 0; i < there && i < n; i++) {
+        if (list[i].type != NL_UNREACHABLE || list[i].metric != metric ||
+            (r && is_owned(&r->listed, &list[i].dst)))
+            continue;
+        gone += nl_route_del(nl, &list[i]) == 0;
+    }
+    free(list);
+    nl_close(nl);
+    if (gone)
+        log_info("took %u unreachable route%s of a former run away", gone, gone == 1 ? "" : "s");
+}
+
+/* Routes into the TUN go with it. */
+static void take_all_back(struct reach *r)
+{
     const uint8_t *key;
     uint32_t pos = 0;
 
-    if (!r)
-        return;
-    while (r->c.wan && r->nl && table_next(&r->owner, &pos, &key, NULL)) {
+    while (r->c.wan && table_next(&r->there.owner, &pos, &key, NULL)) {
         struct prefix p = { .addr = ip6_load(key), .len = key[IP6_LEN] };
         untell_kernel(r, &p);
     }
+    pos = 0;
+    while (table_next(&r->listed.owner, &pos, &key, NULL)) {
+        struct prefix p = { .addr = ip6_load(key), .len = key[IP6_LEN] };
+        end_no_more(r, &p);
+    }
+}
+
+void reach_close(struct reach *r)
+{
+    char proxy[64], delay[64];
+
+    if (!r)
+        return;
+    if (r->nl)
+        take_all_back(r);
     sysctl_keys(r, proxy, delay);
     if (r->was_proxy[0])
         sysctl_set(proxy, r->was_proxy);
     if (r->was_delay[0])
         sysctl_set(delay, r->was_delay);
     nl_close(r->nl);
-    free(r->owner_mem);
+    close_book(&r->there);
+    close_book(&r->listed);
     free(r);
 }

@@ -12,7 +12,17 @@
  * are swept by reach_open(). Failures are logged, limited; the client is then not reachable from
  * outside, nothing else.
  *
- * Standards: RFC 4389 (the idea), RFC 4861 7.2.8; Linux proxy_ndp.
+ * A prefix that is delegated to a listed client is routed to this host also while the client is off
+ * line, and the host's default route would send it back where it came from, until the hop limit of
+ * each packet ends. So each has an `unreachable` route as well, for as long as it is listed
+ * (reach_list()): whoever sends to it is told. Its metric is worse than that of any route somebody
+ * wants, so the route into the TUN wins while it is there. The metric also says whose it is: such
+ * routes live on no device and outlive a killed router. What that left is taken over by the next
+ * router with the same device, and what is not wanted any more is swept (reach_sweep()). Nobody
+ * tells us when others take one away; it is put back when its client leaves.
+ *
+ * Standards: RFC 4389 (the idea), RFC 4861 7.2.8; Linux proxy_ndp. RFC 7084 WPD-5 (who holds a
+ * delegated prefix answers for what of it leads nowhere).
  */
 #ifndef SIXTAP_ROUTER_REACH_H
 #define SIXTAP_ROUTER_REACH_H
@@ -25,6 +35,11 @@
  * conf/rt_protos gives it a name. */
 #define ROUTE_PROTOCOL 166
 
+/* reach_metric() - of the unreachable routes of the router whose uplink is @device: the highest
+ * octet 255, which FRR takes for the administrative distance of what gives way to all else; the
+ * rest FNV-1a of the name. Those of clients (client/device.c) are below it. */
+uint32_t reach_metric(const char *device);
+
 #define REACH_MEND_PAUSE (1 * NS_PER_S)
 
 #define REACH_MAX (2u + DELEGATED_PER_MEMBER) /* per member: stable or fixed, EUI-64, delegated */
@@ -34,7 +49,9 @@ struct reach;
 struct reach_config {
     uint32_t slots;    /* members there can be */
     uint32_t entries;  /* prefixes of all of them together */
+    uint32_t listed;   /* clients there can be in the configuration; 0: no reach_list() */
     unsigned tun;      /* ifindex of the TUN */
+    char device[16];   /* its name */
     unsigned wan;      /* ifindex where the segment's prefix is on link; 0: it is routed here */
     char wan_name[16]; /* with wan */
     struct prefix segment;
@@ -49,6 +66,16 @@ int reach_open(const struct reach_config *c, const uint8_t *hash_key, struct rea
 /* reach_set() - member @slot now has these @n (0..REACH_MAX) prefixes; 0: nobody is there
  * Prefixes inside the segment get a proxy entry where there is a wan. */
 void reach_set(struct reach *r, uint32_t slot, const struct prefix *want, unsigned n, mono_ns now);
+
+/* reach_list() - the client at place @place of the list is delegated these @n
+ * (0..DELEGATED_PER_MEMBER) prefixes, on line or not; one may pass from place to place as from slot
+ * to slot */
+void reach_list(struct reach *r, uint32_t place, const struct prefix *want, unsigned n,
+                mono_ns now);
+
+/* reach_sweep() - unreachable routes that a killed router with the same @device left, and that @r
+ * (NULL: knows of none) was not told of */
+void reach_sweep(const char *device, const struct reach *r);
 
 /* reach_segment() - the segment has another prefix from now on; addresses of the old one are taken
  * back by reach_set() as ever */
@@ -68,7 +95,7 @@ void reach_gone(struct reach *r, const struct prefix *dst);
 void reach_mend(struct reach *r, mono_ns now);
 mono_ns reach_deadline(const struct reach *r);
 
-/* reach_count() - prefixes the kernel knows now, for status */
+/* reach_count() - prefixes that lead to clients now, for status */
 uint32_t reach_count(const struct reach *r);
 
 /* reach_close() - take back what would outlive the TUN; NULL is fine */

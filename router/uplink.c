@@ -100,17 +100,20 @@ bool uplink_delegates(const struct router_config *c)
     return false;
 }
 
-static int open_reach(const struct router_config *c, const uint8_t *hash_key, struct uplink *u)
+static int open_reach(const struct router_config *c, uint32_t listed, const uint8_t *hash_key,
+                      struct uplink *u)
 {
     struct reach_config rc = { .slots = c->max_members,
                                .entries =
                                    2 * c->max_members + DELEGATED_PER_MEMBER * c->max_members,
+                               .listed = listed,
                                .tun = tap_ifindex(u->tun),
                                .segment = c->prefix };
     struct wan wan;
 
     if (!c->reaches)
         return 0;
+    snprintf(rc.device, sizeof(rc.device), "%s", tap_name(u->tun));
     if (c->uplink == UPLINK_NDPROXY) {
         int err = wan_survey(c->wan, &wan);
         if (err) {
@@ -142,7 +145,8 @@ static int preflight(const struct router_config *c)
     return stops ? -ENOTSUP : 0;
 }
 
-int uplink_open(const struct router_config *c, const uint8_t *hash_key, struct uplink *ret)
+int uplink_open(const struct router_config *c, uint32_t listed, const uint8_t *hash_key,
+                struct uplink *ret)
 {
     struct uplink u = { .tun = NULL };
 
@@ -154,13 +158,19 @@ int uplink_open(const struct router_config *c, const uint8_t *hash_key, struct u
     if (!err)
         err = rules_open(c, &u.rules);
     if (!err)
-        err = open_reach(c, hash_key, &u);
+        err = open_reach(c, listed, hash_key, &u);
     if (err) {
         uplink_close(&u);
         return err;
     }
     *ret = u;
     return 0;
+}
+
+void uplink_sweep(const struct uplink *u)
+{
+    if (u->tun)
+        reach_sweep(tap_name(u->tun), u->reach);
 }
 
 struct tun_want uplink_tun(const struct uplink *u, const struct router_config *c)

@@ -41,9 +41,15 @@ int uplink_conclude(struct router_config *c);
 
 /* uplink_open() - make and configure all of it; what goes wrong is logged, with the command that
  * mends it, and so is every finding about the host (preflight.h)
- * @hash_key: 16 random octets
+ * @listed: clients there can be in the configuration    @hash_key: 16 random octets
  * Return: 0 or -errno (logged), *ret is then empty; else uplink_close() it */
-int uplink_open(const struct router_config *c, const uint8_t *hash_key, struct uplink *ret);
+int uplink_open(const struct router_config *c, uint32_t listed, const uint8_t *hash_key,
+                struct uplink *ret);
+
+/* uplink_sweep() - what a killed router left in the kernel and this one does not want; after @u's
+ * reach was told of all clients. The name of the TUN is ours alone while we have it, so another
+ * router of this host loses nothing. */
+void uplink_sweep(const struct uplink *u);
 
 /* uplink_renumber() - the segment gets the prefix and address of @to in place of those of @c: the
  * TUN has the new address at once, and the old one, deprecated, for as long as @to's `valid:` says,

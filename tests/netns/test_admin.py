@@ -539,8 +539,9 @@ def test_what_a_client_is_given_changes_under_it():
             assert "1 with another psk, address or delegated prefix" in got.stdout
             wait_for("the address", lambda i=i: a.address() == f"2001:db8:1::b{i}")
             wait_for("the prefix", lambda i=i: a.status()["delegated"] == [f"2001:db8:b{i}::/56"])
-            wait_for("its route", lambda i=i: [r["dst"] for r in lab.r.ip_json("-6", "route", "show", "proto", "166")]
-                     == [f"2001:db8:b{i}::/56"])
+            wait_for("its routes", lambda i=i: [(r["dst"], r["type"]) for r in
+                                                lab.r.ip_json("-6", "route", "show", "proto", "166")]
+                     == [(f"2001:db8:b{i}::/56", "unicast"), (f"2001:db8:b{i}::/56", "unreachable")])
             assert a.ns.ping(ROUTER6) == 1
         assert len(re.findall(r"reloaded: .* 1 with another psk, address or delegated prefix,", router.log())) == 6
         assert router.log().count("logged in") == 1 and " left: " not in router.log()

@@ -30,7 +30,9 @@ static struct reach_config config(bool with_wan)
 {
     struct reach_config c = { .slots = 8,
                               .entries = 16,
+                              .listed = 4,
                               .tun = tap_ifindex(tun),
+                              .device = "tun0",
                               .segment = netns_prefix("2001:db8:1::", 64) };
 
     if (with_wan) {
@@ -292,6 +294,157 @@ static void of_others(void **state)
     assert_int_equal(there.ifindex, tap_ifindex(wan));
 }
 
+/* ---- what is delegated to clients that are off line ---- */
+
+static int dead_ends(const char *device)
+{
+    struct nl_route list[64];
+    int found = 0;
+
+    int n = nl_route_list(nl, 0, 0, 0, list, 64);
+    for (int i = 0; i < n; i++)
+        found += list[i].type == NL_UNREACHABLE && list[i].protocol == ROUTE_PROTOCOL &&
+                 list[i].metric == reach_metric(device);
+    return found;
+}
+
+/* Where does a packet to @p go? */
+static bool into_tun(struct prefix p)
+{
+    struct nl_route there;
+
+    return nl_route_to(nl, p.addr, &there) == 0 && there.ifindex == tap_ifindex(tun);
+}
+
+static bool nowhere(struct prefix p)
+{
+    struct nl_route there;
+
+    return nl_route_to(nl, p.addr, &there) < 0;
+}
+
+static void default_route(void)
+{
+    const struct nl_route way_out = { .ifindex = tap_ifindex(wan) };
+
+    assert_int_equal(nl_route_add(nl, &way_out), 0);
+}
+
+/* Unreachable from the start, into the TUN while its client is there, then unreachable again. */
+static void listed_and_off_line(void **state)
+{
+    const struct prefix a[] = { netns_prefix("2001:db8:a::", 48),
+                                netns_prefix("2001:db8:b::", 64) };
+    struct reach_config c = config(false);
+
+    (void)state;
+    default_route();
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    reach_list(r, 2, a, 2, 0);
+    assert_true(nowhere(a[0]) && nowhere(a[1]));
+    assert_int_equal(dead_ends("tun0"), 2);
+    assert_int_equal(reach_count(r), 0);
+    reach_set(r, 3, a, 2, 0);
+    assert_true(into_tun(a[0]) && into_tun(a[1]));
+    assert_int_equal(nl_link_down(nl, tap_ifindex(tun)), 0);
+    assert_true(nowhere(a[0]) && nowhere(a[1]));
+    assert_int_equal(nl_link_up(nl, tap_ifindex(tun), 0), 0);
+    reach_again(r, 0);
+    assert_true(into_tun(a[0]) && into_tun(a[1]));
+    reach_set(r, 3, NULL, 0, 0);
+    assert_true(nowhere(a[0]) && nowhere(a[1]));
+    reach_close(r);
+    r = NULL;
+    assert_int_equal(dead_ends("tun0"), 0);
+}
+
+/* A reload: another prefix, passed on in any order of calls, a client that is listed no more. */
+static void listed_anew(void **state)
+{
+    const struct prefix a = netns_prefix("2001:db8:a::", 48), b = netns_prefix("2001:db8:b::", 64);
+    struct reach_config c = config(false);
+
+    (void)state;
+    default_route();
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    reach_list(r, 0, &a, 1, 0);
+    reach_list(r, 0, &b, 1, 0);
+    assert_true(!nowhere(a) && nowhere(b));
+    assert_int_equal(dead_ends("tun0"), 1);
+    reach_list(r, 1, &b, 1, 0); /* to another: the new holder first */
+    reach_list(r, 0, &a, 1, 0);
+    assert_true(nowhere(a) && nowhere(b));
+    reach_list(r, 1, NULL, 0, 0); /* and the old holder first */
+    reach_list(r, 0, &b, 1, 0);
+    assert_true(!nowhere(a) && nowhere(b));
+    reach_set(r, 5, &b, 1, 0); /* its client is on line when it is taken off the list */
+    reach_list(r, 0, NULL, 0, 0);
+    assert_int_equal(dead_ends("tun0"), 0);
+    assert_true(into_tun(b));
+    reach_set(r, 5, NULL, 0, 0);
+    assert_int_equal(dead_ends("tun0"), 0);
+}
+
+static int set_dead_end(struct prefix dst, uint32_t metric, uint8_t protocol)
+{
+    const struct nl_route route = {
+        .dst = dst, .type = NL_UNREACHABLE, .metric = metric, .protocol = protocol
+    };
+    return nl_route_add(nl, &route);
+}
+
+/* What a killed router left: wanted, not wanted; and what is not ours. */
+static void listed_in_a_former_life(void **state)
+{
+    const struct prefix a = netns_prefix("2001:db8:a::", 48), b = netns_prefix("2001:db8:b::", 64);
+    const uint32_t ours = reach_metric("tun0"), of_another = reach_metric("tun1");
+    struct reach_config c = config(false);
+
+    (void)state;
+    assert_true(ours != of_another && ours > UINT32_C(0xff000000) - 1);
+    assert_int_equal(set_dead_end(a, ours, ROUTE_PROTOCOL), 0);
+    assert_int_equal(set_dead_end(b, ours, ROUTE_PROTOCOL), 0);
+    assert_int_equal(set_dead_end(b, of_another, ROUTE_PROTOCOL), 0);
+    assert_int_equal(set_dead_end(b, 7, ROUTE_PROTOCOL), 0);
+    assert_int_equal(set_dead_end(b, ours - 1, 4), 0);
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    reach_list(r, 0, &a, 1, 0);
+    assert_int_equal(dead_ends("tun0"), 2);
+    reach_sweep("tun0", r);
+    assert_int_equal(dead_ends("tun0"), 1);
+    assert_int_equal(dead_ends("tun1"), 1);
+    reach_close(r);
+    r = NULL;
+    assert_int_equal(dead_ends("tun0"), 0);
+    assert_int_equal(set_dead_end(a, ours, ROUTE_PROTOCOL), 0);
+    reach_sweep("tun0", NULL); /* nothing is delegated any more */
+    assert_int_equal(dead_ends("tun0"), 0);
+    struct nl_route left[8];
+    assert_int_equal(nl_route_list(nl, 0, ROUTE_PROTOCOL, 0, left, 8), 2);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(nl_route_del(nl, &left[i]), 0);
+}
+
+/* When somebody took it away it is back when its client leaves, and before the route into the TUN
+ * goes. */
+static void listed_and_taken_by_others(void **state)
+{
+    const struct prefix a = netns_prefix("2001:db8:a::", 48);
+    const struct nl_route theirs = {
+        .dst = a, .type = NL_UNREACHABLE, .metric = reach_metric("tun0"), .protocol = ROUTE_PROTOCOL
+    };
+    struct reach_config c = config(false);
+
+    (void)state;
+    default_route();
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    reach_list(r, 0, &a, 1, 0);
+    reach_set(r, 0, &a, 1, 0);
+    assert_int_equal(nl_route_del(nl, &theirs), 0);
+    reach_set(r, 0, NULL, 0, 0);
+    assert_true(nowhere(a));
+}
+
 /* Against a naive twin: random changes over few slots and prefixes. */
 static void random_changes(void **state)
 {
@@ -338,6 +491,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(taken_by_others, setup, teardown),
         cmocka_unit_test_setup_teardown(many_taken_by_others, setup, teardown),
         cmocka_unit_test_setup_teardown(of_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(listed_and_off_line, setup, teardown),
+        cmocka_unit_test_setup_teardown(listed_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(listed_in_a_former_life, setup, teardown),
+        cmocka_unit_test_setup_teardown(listed_and_taken_by_others, setup, teardown),
         cmocka_unit_test_setup_teardown(random_changes, setup, teardown),
     };
 

@@ -9,9 +9,9 @@
 
 #include "proto/host/log.h"
 #include "proto/host/netlink.h"
-#include "proto/host/sysctl.h"
 #include "proto/mac.h"
 #include "proto/table.h"
+#include "router/switches.h"
 
 #define KEY_OCTETS (IP6_LEN + 1u)
 #define GONE_MAX   32u             /* more than these: all are looked at */
@@ -33,10 +33,10 @@ struct reach {
     struct reach_config c;
     struct prefix former; /* of the segment, before c.segment; len 0: there was none */
     struct nl *nl;
-    struct book there;                 /* members and what leads to them */
-    struct book listed;                /* clients and what is delegated to them, on line or not */
-    char was_proxy[16], was_delay[16]; /* the WAN's settings before us; "": not changed */
-    struct prefix gone[GONE_MAX];      /* routes others took away */
+    struct book there;              /* members and what leads to them */
+    struct book listed;             /* clients and what is delegated to them, on line or not */
+    struct wan_switch proxy, delay; /* the WAN's settings before us */
+    struct prefix gone[GONE_MAX];   /* routes others took away */
     unsigned n_gone;
     bool look;                    /* perhaps all of them */
     mono_ns mend_next, look_next; /* not before */
@@ -335,38 +335,22 @@ static void sweep(struct reach *r)
         log_info("took %u proxy entries of a former run off %s", gone, r->c.wan_name);
 }
 
-static int change(const char *key, const char *value, char *ret_was, size_t cap)
-{
-    char now[16];
-
-    int err = sysctl_get(key, now, sizeof(now));
-    if (err || strcmp(now, value) == 0)
-        return err;
-    err = sysctl_set(key, value);
-    if (!err)
-        snprintf(ret_was, cap, "%s", now);
-    return err;
-}
-
-static void sysctl_keys(const struct reach *r, char proxy[64], char delay[64])
-{
-    snprintf(proxy, 64, "net/ipv6/conf/%s/proxy_ndp", r->c.wan_name);
-    snprintf(delay, 64, "net/ipv6/neigh/%s/proxy_delay", r->c.wan_name);
-}
-
 /* The default delay makes each first packet wait for up to 0.8 s. */
 static int open_wan(struct reach *r)
 {
-    char proxy[64], delay[64];
+    const uint32_t metric = reach_metric(r->c.device);
 
-    sysctl_keys(r, proxy, delay);
-    int err = change(proxy, "1", r->was_proxy, sizeof(r->was_proxy));
+    r->proxy = (struct wan_switch){ .kind = SWITCH_PROXY_NDP, .ifindex = r->c.wan };
+    r->delay = (struct wan_switch){ .kind = SWITCH_PROXY_DELAY, .ifindex = r->c.wan };
+    memcpy(r->proxy.link, r->c.wan_name, sizeof(r->proxy.link));
+    memcpy(r->delay.link, r->c.wan_name, sizeof(r->delay.link));
+    int err = switch_turn(r->nl, metric, &r->proxy);
     if (err) {
         log_error("cannot set net.ipv6.conf.%s.proxy_ndp=1: %s; without it nobody finds a client",
                   r->c.wan_name, strerror(-err));
         return err;
     }
-    if (change(delay, "0", r->was_delay, sizeof(r->was_delay)))
+    if (switch_turn(r->nl, metric, &r->delay))
         log_warn("cannot set net.ipv6.neigh.%s.proxy_delay=0: first packets to a client wait",
                  r->c.wan_name);
     sweep(r);
@@ -401,6 +385,8 @@ int reach_open(const struct reach_config *c, const uint8_t *hash_key, struct rea
         err = open_book(&r->listed, c->listed, c->listed * DELEGATED_PER_MEMBER, hash_key);
     if (!err)
         err = nl_open(&r->nl);
+    if (!err)
+        switches_sweep(r->nl, reach_metric(c->device));
     if (!err && c->wan)
         err = open_wan(r);
     if (err) {
@@ -420,13 +406,15 @@ void reach_sweep(const char *device, const struct reach *r)
 
     if (nl_open(&nl))
         return;
+    if (!r)
+        switches_sweep(nl, metric); /* else reach_open() did */
     int n = nl_route_list(nl, 0, ROUTE_PROTOCOL, 0, NULL, 0);
     if (n > 0)
         list = calloc((unsigned)n, sizeof(*list));
     int there = list ? nl_route_list(nl, 0, ROUTE_PROTOCOL, 0, list, (unsigned)n) : 0;
     for (int i = 0; i < there && i < n; i++) {
         if (list[i].type != NL_UNREACHABLE || list[i].metric != metric ||
-            (r && is_owned(&r->listed, &list[i].dst)))
+            switch_is_marker(&list[i].dst) || (r && is_owned(&r->listed, &list[i].dst)))
             continue;
         gone += nl_route_del(nl, &list[i]) == 0;
     }
@@ -455,17 +443,13 @@ static void take_all_back(struct reach *r)
 
 void reach_close(struct reach *r)
 {
-    char proxy[64], delay[64];
-
     if (!r)
         return;
-    if (r->nl)
+    if (r->nl) {
         take_all_back(r);
-    sysctl_keys(r, proxy, delay);
-    if (r->was_proxy[0])
-        sysctl_set(proxy, r->was_proxy);
-    if (r->was_delay[0])
-        sysctl_set(delay, r->was_delay);
+        switch_back(r->nl, reach_metric(r->c.device), &r->proxy);
+        switch_back(r->nl, reach_metric(r->c.device), &r->delay);
+    }
     nl_close(r->nl);
     close_book(&r->there);
     close_book(&r->listed);

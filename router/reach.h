@@ -10,7 +10,7 @@
  * address may pass from one slot to another in any order of calls: the slot that set it last keeps
  * it. Routes vanish with the TUN; proxy entries on the WAN do not, so those a killed router left
  * are swept by reach_open(). Failures are logged, limited; the client is then not reachable from
- * outside, nothing else.
+ * outside, nothing else. What it set on the WAN is put back the same way (switches.h).
  *
  * A prefix that is delegated to a listed client is routed to this host also while the client is off
  * line, and the host's default route would send it back where it came from, until the hop limit of

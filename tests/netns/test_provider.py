@@ -131,6 +131,30 @@ def test_on_link_after_a_crash():
         a.stop()
 
 
+def test_settings_after_a_crash():
+    """What a killed router set on the WAN is not taken for the operator's: the next one puts it back."""
+    with Lab() as lab:
+        on_link(lab)
+
+        def settings():
+            return [lab.r.run("cat", f"/proc/sys/net/ipv6/{key}").stdout.strip()
+                    for key in ("conf/up0/proxy_ndp", "neigh/up0/proxy_delay")]
+        assert settings() == ["0", "80"]
+        router = lab.router(["a"], mode="ndproxy")
+        assert settings() == ["1", "0"]
+        router.kill()
+        router.start().wait_up()
+        a = lab.client("a", lab.public("a")).wait_up(ping=WEB6)
+        assert lab.inet.ping(a.address(), wait=5)
+        router.kill()
+        assert settings() == ["1", "0"]
+        router.start().wait_up()
+        router.stop()
+        assert settings() == ["0", "80"]
+        assert not lab.r.ip_json("-6", "route", "show", "table", "all", "proto", PROTOCOL)
+        a.stop()
+
+
 def test_first_packet_and_scan():
     """The first packet from outside to a new client; then a scan of 10^5 unused addresses costs the router nothing."""
     with Lab() as lab:

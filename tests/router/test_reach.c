@@ -6,12 +6,15 @@
 
 #include <cmocka.h>
 #include <sodium.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../host/netns.h"
 #include "proto/host/netlink.h"
 #include "proto/host/sysctl.h"
 #include "proto/host/tap.h"
 #include "router/reach.h"
+#include "router/switches.h"
 
 static bool have_netns;
 static struct nl *nl;
@@ -294,6 +297,92 @@ static void of_others(void **state)
     assert_int_equal(there.ifindex, tap_ifindex(wan));
 }
 
+/* ---- settings of the WAN after kill -9 ---- */
+
+static void value_set(const char *key, const char *v)
+{
+    assert_int_equal(sysctl_set(key, v), 0);
+}
+
+static void proxy_is(const char *ndp, const char *delay)
+{
+    value("net/ipv6/conf/wan0/proxy_ndp", ndp);
+    value("net/ipv6/neigh/wan0/proxy_delay", delay);
+}
+
+static int markers(void)
+{
+    struct nl_route list[8];
+    int found = 0;
+
+    int n = nl_route_list(nl, 0, ROUTE_PROTOCOL, 0, list, 8);
+    for (int i = 0; i < n; i++)
+        found += switch_is_marker(&list[i].dst);
+    return found;
+}
+
+/* A router that does not come to its end. */
+static void killed(const struct reach_config *c)
+{
+    int status = -1;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(reach_open(c, hash_key, &r) ? 1 : 0);
+    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static void one_life(const struct reach_config *c)
+{
+    assert_int_equal(reach_open(c, hash_key, &r), 0);
+    reach_close(r);
+    r = NULL;
+}
+
+static void settings_of_a_former_life(void **state)
+{
+    struct reach_config c = config(true), routed = config(false), other = config(true);
+
+    (void)state;
+    snprintf(other.device, sizeof(other.device), "tun1");
+    proxy_is("0", "80");
+    for (unsigned i = 0; i < 3; i++) {
+        killed(&c);
+        proxy_is("1", "0");
+        assert_int_equal(markers(), 2);
+    }
+    one_life(&c);
+    proxy_is("0", "80");
+    assert_int_equal(markers(), 0);
+    /* what comes next has no business with the WAN */
+    killed(&c);
+    one_life(&routed);
+    proxy_is("0", "80");
+    killed(&c);
+    reach_sweep("tun0", NULL);
+    proxy_is("0", "80");
+    assert_int_equal(markers(), 0);
+    /* nor with what another router left */
+    killed(&c);
+    one_life(&other);
+    proxy_is("1", "0");
+    assert_int_equal(markers(), 2);
+    /* a sweep of a router that runs leaves its own */
+    assert_int_equal(reach_open(&c, hash_key, &r), 0);
+    reach_sweep("tun0", r);
+    assert_int_equal(markers(), 2);
+    reach_close(r);
+    r = NULL;
+    proxy_is("0", "80");
+    /* the operator's values stay: set before, and changed after the kill */
+    value_set("net/ipv6/conf/wan0/proxy_ndp", "1");
+    killed(&c);
+    value_set("net/ipv6/neigh/wan0/proxy_delay", "20");
+    one_life(&c);
+    proxy_is("1", "20");
+    assert_int_equal(markers(), 0);
+}
+
 /* ---- what is delegated to clients that are off line ---- */
 
 static int dead_ends(const char *device)
@@ -491,6 +580,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(taken_by_others, setup, teardown),
         cmocka_unit_test_setup_teardown(many_taken_by_others, setup, teardown),
         cmocka_unit_test_setup_teardown(of_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(settings_of_a_former_life, setup, teardown),
         cmocka_unit_test_setup_teardown(listed_and_off_line, setup, teardown),
         cmocka_unit_test_setup_teardown(listed_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(listed_in_a_former_life, setup, teardown),

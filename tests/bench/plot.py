@@ -76,7 +76,7 @@ def svg(doc):
         o += panel(doc, names, PAD + LABEL_W + i * (BAR_W + VALUE_W + GAP), spec)
     o.append(text(PAD, height - 28, "Client to client through the hub, everything on one machine with %d CPUs, Linux %s, TCP %s."
                   % (doc["cpus"], doc["kernel"].split("-")[0], doc["args"]["cc"][0]), "dim"))
-    o.append(text(PAD, height - 11, "Grey: in the kernel, no crypto. Thin line: range of the rounds.", "dim"))
+    o.append(text(PAD, height - 11, "Grey: in the kernel without crypto, and bare, which is no tunnel to use. Thin line: range of the rounds.", "dim"))
     return "\n".join(o + ["</svg>"]) + "\n"
 
 

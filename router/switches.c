@@ -68,7 +68,7 @@ int switch_turn(struct nl *nl, uint32_t metric, struct wan_switch *s)
         return err;
     snprintf(s->was, sizeof(s->was), "%s", now);
     const struct nl_route m = marker(metric, s);
-    if (can_be_marked(now) && (err = nl_route_replace(nl, &m)) < 0)
+    if (can_be_marked(now) && nl_route_replace(nl, &m) < 0)
         log_warn("%s will not be put back if this router is killed: %s", key, nl_error(nl));
     err = sysctl_set(key, switches[s->kind].to);
     if (err) {

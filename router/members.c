@@ -45,7 +45,7 @@ size_t members_bytes(const struct router_config *c)
     uint32_t n = c->max_members;
     return carve_size(n * sizeof(struct member)) + carve_size(n * sizeof(struct lease)) +
            carve_size(index_slots(c) * sizeof(struct index_entry)) +
-           carve_size(n * sizeof(uint32_t)) + 2 * carve_size(table_bytes(n, KEY_LEN)) +
+           2 * carve_size(n * sizeof(uint32_t)) + 2 * carve_size(table_bytes(n, KEY_LEN)) +
            carve_size(table_bytes(n, MAC_LEN)) + carve_size(seal_cache_bytes(n_schedules(c))) +
            CARVE_ALIGN;
 }
@@ -63,7 +63,7 @@ void members_init(struct members *ms, void *mem, const struct router_config *c,
     ms->lease = carve(&p, ms->n_leases * sizeof(*ms->lease));
     ms->index = carve(&p, ms->n_index * sizeof(*ms->index));
     ms->free_slot = carve(&p, ms->n_max * sizeof(*ms->free_slot));
-    ms->changed_first = ms->changed_last = SLOT_ABSENT;
+    changed_init(&ms->changed, carve(&p, ms->n_max * sizeof(*ms->changed.next)));
     table_init(&ms->by_key, carve(&p, table_bytes(ms->n_max, KEY_LEN)), ms->n_max, KEY_LEN,
                hash_key);
     table_init(&ms->lease_by_key, carve(&p, table_bytes(ms->n_max, KEY_LEN)), ms->n_max, KEY_LEN,
@@ -79,43 +79,14 @@ void members_init(struct members *ms, void *mem, const struct router_config *c,
     ms->index_free = 1;
 }
 
-/* Everything but what belongs to the slot. */
-static void clear(struct member *m)
-{
-    uint32_t changed = m->changed;
-
-    memset(m, 0, sizeof(*m));
-    m->changed = changed;
-}
-
-/* ---- slots that changed: 0 not queued, the next slot + 1, or CHANGED_END ---- */
-
-#define CHANGED_END UINT32_MAX
-
 void member_changed(struct members *ms, uint32_t slot)
 {
-    if (ms->m[slot].changed)
-        return;
-    ms->m[slot].changed = CHANGED_END;
-    if (ms->changed_last == SLOT_ABSENT)
-        ms->changed_first = slot;
-    else
-        ms->m[ms->changed_last].changed = slot + 1;
-    ms->changed_last = slot;
+    changed_put(&ms->changed, slot);
 }
 
 uint32_t member_next_changed(struct members *ms)
 {
-    uint32_t slot = ms->changed_first;
-
-    if (slot == SLOT_ABSENT)
-        return slot;
-    uint32_t next = ms->m[slot].changed;
-    ms->m[slot].changed = 0;
-    ms->changed_first = next == CHANGED_END ? SLOT_ABSENT : next - 1;
-    if (ms->changed_first == SLOT_ABSENT)
-        ms->changed_last = SLOT_ABSENT;
-    return slot;
+    return changed_take(&ms->changed);
 }
 
 struct member *member_by_key(const struct members *ms, const uint8_t *key)
@@ -230,7 +201,7 @@ struct member *member_new(struct members *ms, const uint8_t *key, struct mac mac
         ms->high = slot + 1;
 
     struct member *m = &ms->m[slot];
-    clear(m);
+    memset(m, 0, sizeof(*m));
     m->live = true;
     memcpy(m->key, key, KEY_LEN);
     m->mac = mac;
@@ -255,7 +226,7 @@ void member_gone(struct members *ms, struct member *m, mono_ns now)
     for (unsigned i = 0; i < 3; i++)
         index_free(ms, m->index[i]);
     keyset_wipe(&m->keys);
-    clear(m);
+    memset(m, 0, sizeof(*m));
     ms->free_slot[ms->n_free++] = slot;
     while (ms->high > 0 && !ms->m[ms->high - 1].live)
         ms->high--;

@@ -16,6 +16,7 @@
 #include "proto/keypair.h"
 #include "proto/mac.h"
 #include "proto/table.h"
+#include "router/changed.h"
 #include "router/config.h"
 #include "router/ratelimit.h"
 
@@ -55,7 +56,6 @@ struct member {
     bool fragment;       /* DATA to it without DF: it said so, or has not said anything yet */
     struct endpoint was; /* before the last login outside */
     uint16_t mtu;        /* inner */
-    uint32_t changed;    /* of the slot, whoever has it: see member_changed() */
     uint32_t nd_seen;    /* Neighbor and Listener Discovery since the last sweep, answered or not */
     uint32_t nd_seen_as[KIND_MULTICAST]; /* likewise, of each kind: [kind - 1] */
     uint64_t credit;                     /* octets that may still go to an unproven endpoint */
@@ -102,7 +102,7 @@ struct lease {
 
 struct members {
     struct member *m;
-    uint32_t changed_first, changed_last;
+    struct changed changed; /* slots: member_changed() */
     struct lease *lease;
     struct index_entry *index;
     uint32_t *free_slot;          /* stack of free member slots */

@@ -8,8 +8,6 @@
 
 #include "router/carve.h"
 
-#define CHANGED_END UINT32_MAX
-
 uint32_t roster_room(const struct router_config *c)
 {
     uint32_t n = 2 * c->n_clients;
@@ -25,7 +23,7 @@ size_t roster_bytes(const struct router_config *c)
 {
     uint32_t n = roster_room(c);
 
-    return carve_size(n * sizeof(struct listed)) + carve_size(n * sizeof(uint32_t)) +
+    return carve_size(n * sizeof(struct listed)) + 2 * carve_size(n * sizeof(uint32_t)) +
            carve_size(table_bytes(n, KEY_LEN)) + CARVE_ALIGN;
 }
 
@@ -37,9 +35,9 @@ void roster_init(struct roster *r, void *mem, const struct router_config *c,
 
     memset(r, 0, sizeof(*r));
     r->n_max = r->n_free = n;
-    r->changed_first = r->changed_last = TABLE_NONE;
     r->p = carve(&p, n * sizeof(*r->p));
     r->free_place = carve(&p, n * sizeof(*r->free_place));
+    changed_init(&r->changed, carve(&p, n * sizeof(*r->changed.next)));
     table_init(&r->by_key, carve(&p, table_bytes(n, KEY_LEN)), n, KEY_LEN, hash_key);
     for (uint32_t i = 0; i < n; i++)
         r->free_place[i] = n - 1 - i;
@@ -62,32 +60,9 @@ const char *roster_name(const struct roster *r, uint32_t place)
     return place < r->high && r->p[place].c.name[0] ? r->p[place].c.name : NULL;
 }
 
-/* ---- places that changed: 0 not queued, the next place + 1, or CHANGED_END ---- */
-
-static void changed(struct roster *r, uint32_t place)
-{
-    if (r->p[place].changed)
-        return;
-    r->p[place].changed = CHANGED_END;
-    if (r->changed_last == TABLE_NONE)
-        r->changed_first = place;
-    else
-        r->p[r->changed_last].changed = place + 1;
-    r->changed_last = place;
-}
-
 uint32_t roster_next_changed(struct roster *r)
 {
-    uint32_t place = r->changed_first;
-
-    if (place == TABLE_NONE)
-        return TABLE_NONE;
-    uint32_t next = r->p[place].changed;
-    r->p[place].changed = 0;
-    r->changed_first = next == CHANGED_END ? TABLE_NONE : next - 1;
-    if (r->changed_first == TABLE_NONE)
-        r->changed_last = TABLE_NONE;
-    return place;
+    return changed_take(&r->changed);
 }
 
 /* ---- clients that come, change and go ---- */
@@ -113,10 +88,9 @@ uint32_t roster_add(struct roster *r, const struct router_client *c)
     r->n_free--;
     if (place >= r->high)
         r->high = place + 1;
-    r->p[place].used = true;
-    r->p[place].c = *c;
+    r->p[place] = (struct listed){ .used = true, .c = *c };
     if (c->n_delegate)
-        changed(r, place);
+        changed_put(&r->changed, place);
     return place;
 }
 
@@ -126,7 +100,7 @@ void roster_change(struct roster *r, uint32_t place, const struct router_client 
 
     r->p[place].c = *c;
     if (!same)
-        changed(r, place);
+        changed_put(&r->changed, place);
 }
 
 void roster_remove(struct roster *r, uint32_t place)
@@ -139,7 +113,7 @@ void roster_remove(struct roster *r, uint32_t place)
     l->c.has_psk = false;
     l->used = false;
     if (l->c.n_delegate)
-        changed(r, place);
+        changed_put(&r->changed, place);
     r->free_place[r->n_free++] = place;
 }
 

@@ -12,11 +12,11 @@
 #define SIXTAP_ROUTER_ROSTER_H
 
 #include "proto/table.h"
+#include "router/changed.h"
 #include "router/config.h"
 
 struct listed {
     bool used;
-    uint32_t changed;       /* of the place, whoever has it: see roster_next_changed() */
     struct router_client c; /* keys are wiped when it is not used, the name stays */
 };
 
@@ -24,8 +24,8 @@ struct roster {
     struct listed *p;
     uint32_t *free_place; /* stack of free places */
     uint32_t n_free, n_max;
-    uint32_t high; /* no place at or above it was ever used */
-    uint32_t changed_first, changed_last;
+    uint32_t high;          /* no place at or above it was ever used */
+    struct changed changed; /* places: roster_next_changed() */
     struct table by_key;
 };
 

@@ -234,6 +234,17 @@ static void hooks_from_root(struct conf *f, struct client_config *c)
     }
 }
 
+static void check_routes(struct conf *f, const struct client_config *c)
+{
+    char text[IP6_TEXT_LEN];
+
+    for (unsigned i = 0; i < c->n_route; i++)
+        if (c->route[i].len && !ip6_routable(c->route[i])) /* 0: what stood there was refused */
+            conf_problem(f, conf_mark_of(f, c, "routes"),
+                         "routes: %s/%u cannot be routed; allowed: global or unique local prefixes",
+                         ip6_text(text, c->route[i].addr), c->route[i].len);
+}
+
 /* check_host() - keys that say what is done to this host */
 static void check_host(struct conf *f, const struct client_config *c)
 {
@@ -243,13 +254,7 @@ static void check_host(struct conf *f, const struct client_config *c)
         if (conf_ok(f, c, netlink_only[i]) && c->configure != CONFIGURE_NETLINK)
             conf_problem(f, conf_mark_of(f, c, netlink_only[i]), "%s: only with configure: netlink",
                          netlink_only[i]);
-    for (unsigned i = 0; i < c->n_route; i++) {
-        char text[IP6_TEXT_LEN];
-        if (c->route[i].len && !ip6_routable(c->route[i]))
-            conf_problem(f, conf_mark_of(f, c, "routes"),
-                         "routes: %s/%u cannot be routed; allowed: global or unique local prefixes",
-                         ip6_text(text, c->route[i].addr), c->route[i].len);
-    }
+    check_routes(f, c);
     if (conf_ok(f, c, "table") && c->table == 255)
         conf_problem(f, conf_mark_of(f, c, "table"), "table: 255 is the kernel's table local");
     if (c->lan[0] && c->configure == CONFIGURE_NONE)

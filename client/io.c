@@ -681,9 +681,10 @@ static int open_all(struct io *io, struct runner *runner)
     if (code)
         return code;
     (void)priority_ask(io->conf->priority);
-    moderate_realtime(&io->tap_rate, priority_realtime());
+    const bool realtime = priority_realtime();
+    moderate_realtime(&io->tap_rate, realtime);
     for (unsigned i = 0; i < CLIENT_SOCKS; i++)
-        moderate_realtime(&io->sock[i].rate, priority_realtime());
+        moderate_realtime(&io->sock[i].rate, realtime);
     if (loop_open(&io->loop, on_deadline, on_signal, io)) {
         log_error("cannot start the event loop");
         return EX_OSERR;

@@ -92,7 +92,8 @@ bool router_engine_reach(struct router_engine *re, struct reachable *ret);
 
 /* router_engine_listed_prefixes() - the next listed client, by its place of the roster
  * (@ret->slot), to whom others are delegated than when it was given last, whether it is on line or
- * not; all it has now, none when the place is free Return: false when there is none */
+ * not; all it has now, none when the place is free
+ * Return: false when there is none */
 bool router_engine_listed_prefixes(struct router_engine *re, struct reachable *ret);
 
 /* router_engine_shunned() - what is better dropped unread (shun.h)

@@ -492,8 +492,9 @@ static void say_goodbye(struct io *io)
 static int open_all(struct io *io)
 {
     (void)priority_ask(io->conf->priority);
-    moderate_realtime(&io->udp_rate, priority_realtime());
-    moderate_realtime(&io->tun_rate, priority_realtime());
+    const bool realtime = priority_realtime();
+    moderate_realtime(&io->udp_rate, realtime);
+    moderate_realtime(&io->tun_rate, realtime);
     int err = loop_open(&io->loop, on_deadline, on_signal, io);
     if (err) {
         log_error("cannot start the event loop: %s", strerror(-err));

@@ -11,9 +11,9 @@
  * question that waits for its answer hardly ever is, however short the way. What comes in large
  * bursts, a stream of TCP say, needs no pauses and gets none.
  *
- * But for a process in a real-time class (moderate_realtime()): it runs the moment its first packet
- * is there, ahead of the program that has just begun to send, so without a pause even a stream
- * would come in small pieces.
+ * A process in a real-time class is the exception (moderate_realtime()): it runs the moment its
+ * first packet is there, ahead of the program that has just begun to send, so without a pause even
+ * a stream would come in small pieces.
  *
  * All descriptors of the process wait meanwhile, so each that somebody keeps busy at such a rate
  * adds up to MODERATE_PAUSE to the time that packets of others take, and no more.

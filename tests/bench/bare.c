@@ -87,7 +87,8 @@ static void header(uint8_t *p)
     be64_store(p + 8, ++counter);
 }
 
-/* Datagrams of @gap octets from @p on, the last may be shorter; @how: seal_run or open_run. */
+/* Datagrams of @gap octets from @p on, the last may be shorter. False: one is none, or does not
+ * open */
 static bool cipher(uint8_t *p, size_t len, size_t gap, bool open)
 {
     struct seal_op op[128];
@@ -227,18 +228,13 @@ static struct sockaddr_in router;
 static uint8_t *super[BUFS], *arena;
 static size_t used;
 
-/* The sum of TCP is written, or of its pseudo-header for the kernel to go on with. */
-static void sum_tcp(uint8_t *f, size_t len, bool pseudo_alone)
+/* The sum of TCP's pseudo-header and, @and_tcp, of all behind it. */
+static uint64_t tcp_sum(const uint8_t *f, size_t len, bool and_tcp)
 {
     const uint8_t lengths[4] = { (uint8_t)((len - L4) >> 8), (uint8_t)(len - L4), 0, IPPROTO_TCP };
     uint64_t s = cksum_add(cksum_add(0, f + 22, 32), lengths, sizeof(lengths));
 
-    if (pseudo_alone) {
-        be16_store(f + L4 + 16, (uint16_t)~cksum_fold(s));
-        return;
-    }
-    be16_store(f + L4 + 16, 0);
-    be16_store(f + L4 + 16, cksum_fold(cksum_add(s, f + L4, len - L4)));
+    return and_tcp ? cksum_add(s, f + L4, len - L4) : s;
 }
 
 /* seal_away() - @len octets at @p become a datagram behind the others in the arena; without room
@@ -279,7 +275,8 @@ static void cut(uint8_t *f, size_t len, size_t size)
         be32_store(p + L4 + 4, seq);
         if (!last)
             p[L4 + 13] &= (uint8_t) ~(0x08 | 0x01); /* PSH, FIN */
-        sum_tcp(p, head + part, false);
+        be16_store(p + L4 + 16, 0);
+        be16_store(p + L4 + 16, cksum_fold(tcp_sum(p, head + part, true)));
         seal_away(p, head + part);
         seq += (uint32_t)part;
         if (++n == RUN || last) {
@@ -342,7 +339,7 @@ static void write_joined(void)
         return;
     if (j.n > 1) {
         be16_store(j.f + 18, (uint16_t)(j.len - L4));
-        sum_tcp(j.f, j.len, true);
+        be16_store(j.f + L4 + 16, (uint16_t)~cksum_fold(tcp_sum(j.f, j.len, false)));
         v = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
                                      .gso_type = VIRTIO_NET_HDR_GSO_TCPV6,
                                      .gso_size = (uint16_t)j.size,
@@ -364,7 +361,7 @@ static void begin(uint8_t *f, size_t len)
     j.len = len;
 }
 
-/* Data of TCP with no flags but ACK and PSH, and a sum that is right? @head: octets of headers */
+/* Data of TCP with no flags but ACK and PSH? @head: octets of headers */
 static bool joinable(const uint8_t *f, size_t len, size_t *head)
 {
     if (len < L4 + 20 || be16_load(f + 12) != 0x86dd || f[20] != IPPROTO_TCP)
@@ -383,9 +380,7 @@ static void to_tap(uint8_t *f, size_t len)
         write_joined();
         return;
     }
-    const uint8_t lengths[4] = { (uint8_t)((len - L4) >> 8), (uint8_t)(len - L4), 0, IPPROTO_TCP };
-    uint64_t s = cksum_add(cksum_add(0, f + 22, 32), lengths, sizeof(lengths));
-    if (cksum_fold(cksum_add(s, f + L4, len - L4)) != 0)
+    if (cksum_fold(tcp_sum(f, len, true)) != 0)
         return;
     size_t part = len - head;
     bool next = j.n > 0 && j.n < PIECES && j.len + part < 65000 && head == j.head &&

@@ -401,12 +401,24 @@ static void test_control(void **state)
     world_free(&w);
 }
 
+/* The router sends @s, @times times. */
+static void send_settings(struct world *w, const struct settings *s, unsigned times)
+{
+    uint8_t body[SETTINGS_MAX];
+    bool partial;
+    struct control c = { .type = TLV_SETTINGS, .body = body };
+
+    c.body_len = (uint16_t)wire_put_settings(body, sizeof(body), s, &partial);
+    assert_false(partial);
+    for (unsigned i = 0; i < times; i++)
+        router_control(w, &c, 0);
+    world_run(w, time_ms(100));
+}
+
 /* A settings message changes addresses, routes and the MTU in place. */
 static void test_settings(void **state)
 {
     static struct world w;
-    uint8_t body[SETTINGS_MAX];
-    bool partial;
     (void)state;
 
     world_init(&w);
@@ -419,11 +431,7 @@ static void test_settings(void **state)
     s.n_route = 1;
     s.mtu_max = 1300;
     s.segment_flags = SEGMENT_ON_LINK; /* the uplink is gone */
-    struct control c = { .type = TLV_SETTINGS, .body = body };
-    c.body_len = (uint16_t)wire_put_settings(body, sizeof(body), &s, &partial);
-    assert_false(partial);
-    router_control(&w, &c, 0);
-    world_run(&w, time_ms(100));
+    send_settings(&w, &s, 1);
     const struct device_want *d = client_engine_want(&w.e);
     assert_int_equal(d->n_address, 2);
     assert_int_equal(d->n_route, 1);
@@ -432,8 +440,7 @@ static void test_settings(void **state)
     assert_true(d->carrier && !d->default_route);
     assert_int_equal(world_count(&w, EVENT_CARRIER), 1);
     uint32_t serial = d->serial;
-    router_control(&w, &c, 0); /* the same again changes nothing */
-    world_run(&w, time_ms(100));
+    send_settings(&w, &s, 1); /* the same again changes nothing */
     assert_int_equal(d->serial, serial);
     assert_int_equal(world_count(&w, EVENT_SETTINGS_CHANGED), 1);
     world_free(&w);
@@ -443,8 +450,6 @@ static void test_settings(void **state)
 static void test_settings_refused(void **state)
 {
     static struct world w;
-    uint8_t body[SETTINGS_MAX];
-    bool partial;
     (void)state;
 
     world_init(&w);
@@ -455,18 +460,12 @@ static void test_settings_refused(void **state)
         s.seen = w.e.settings.seen;
         s.dns[0] = (struct ip6){ { [15] = 1 } };
         s.n_dns = 1;
-        struct control c = { .type = TLV_SETTINGS, .body = body };
-        c.body_len = (uint16_t)wire_put_settings(body, sizeof(body), &s, &partial);
-        for (unsigned i = 0; i < 3; i++)
-            router_control(&w, &c, 0);
-        world_run(&w, time_ms(100));
+        send_settings(&w, &s, 3);
         assert_int_equal(world_count(&w, EVENT_SETTINGS_REFUSED), round);
         assert_int_equal(client_engine_want(&w.e)->serial, serial);
         assert_int_equal(w.e.settings.n_dns, w.r.settings.n_dns);
         s.n_dns = 0; /* good ones: a complaint may come again */
-        c.body_len = (uint16_t)wire_put_settings(body, sizeof(body), &s, &partial);
-        router_control(&w, &c, 0);
-        world_run(&w, time_ms(100));
+        send_settings(&w, &s, 1);
     }
     world_free(&w);
 }
